@@ -1,0 +1,157 @@
+-- Hands out ready tasks under a lease, takes back leases that have run out, and tells an
+-- empty-handed worker when to look again.
+-- KEYS: due leased body tries dead meta wake
+-- ARGV: partitions want bytes_max least lease_ms attempts_max waiter stays
+-- returns: {OK, token, lease, look_in_us, role, more, {id, due…}, {record…}, {tries…} | false} | {STALE}
+--
+-- bytes_max: of records. least: 1 for one task even if its record is larger, 0 for none then.
+-- lease_ms, attempts_max: 0 for the queue's. waiter: names the caller. stays: whether it will wait here:
+-- no, empty (if it gets nothing) or room (if it gets fewer than it wants).
+-- lease: the score that proves it, as text. look_in_us: when this waiter should look again; -1: when
+-- woken. role: 1 when it is armed, 2 when it only relies on one who is, else 0. more: 1 when ready
+-- tasks or expired leases were left behind.
+-- include: clock record tries write_tries marker types forget_dead trim_dead
+
+local GRACE_US = 50000 -- how much later than it said an armed worker may look and be relied on
+local RECLAIM_MAX = 100 -- expired leases taken back in one call
+local RECLAIM_BYTES = 8 * 1024 * 1024 -- of their records, which are only looked at
+
+local m = redis.call('HMGET', meta, 'partitions', 'paused', 'token', 'lease_ms', 'max_attempts',
+  'record_max', 'dead_max', 'dead_age_ms', 'armed_by', 'armed_at', 'armed_until')
+if m[1] ~= partitions then return {STALE} end
+local record_max = math.max(tonumber(m[6]) or 0, 1)
+
+-- Records of the first ids, in pieces that fit the budget whatever the records' sizes; `least_count`
+-- of them in any case.
+local function read_records(ids, budget, least_count)
+  local records = {}
+  local piece = math.max(least_count, math.min(1000, math.floor(budget / record_max)))
+  while piece > 0 and #records < #ids do
+    local from = #records
+    local got = redis.call('HMGET', body, unpack(ids, from + 1, math.min(from + piece, #ids)))
+    for i = 1, #got do
+      records[from + i] = got[i]
+      if got[i] then budget = budget - #got[i] end
+    end
+    piece = math.max(0, math.min(1000, math.floor(budget / record_max)))
+  end
+  return records
+end
+
+local function read_all_tries(ids)
+  if redis.call('HLEN', tries) == 1 then return false end
+  return redis.call('HMGET', tries, unpack(ids))
+end
+
+-- 1. Leases that have run out: an attempt counted; ready again, or dead at the limit.
+local function reclaim()
+  local expired = redis.call('ZRANGEBYSCORE', leased, '-inf', text(now), 'WITHSCORES',
+    'LIMIT', 0, RECLAIM_MAX)
+  if #expired == 0 then return end
+  check_types({due, dead}, {})
+  local ids = {}
+  for i = 1, #expired, 2 do ids[#ids + 1] = expired[i] end
+  local limit = tonumber(attempts_max)
+  if limit == 0 then limit = tonumber(m[5]) end
+  local records = read_records(ids, RECLAIM_BYTES, 1)
+  local known = read_all_tries(ids)
+  redis.call('ZREM', leased, unpack(ids, 1, #records))
+  local died = 0
+  for i = 1, #records do
+    local record, id = records[i], ids[i]
+    if record then
+      local failures = read_tries(known and known[i]) + 1
+      redis.call('HSET', tries, id, write_tries(failures, '', '', 'lease expired'))
+      if failures >= attempts_limit(record, limit) then
+        redis.call('ZADD', dead, now, id)
+        died = died + 1
+      else
+        redis.call('ZADD', due, expired[2 * i], id)
+      end
+    end
+  end
+  redis.call('HINCRBY', meta, 'expired', #records)
+  if died > 0 then
+    redis.call('HINCRBY', meta, 'died', died)
+    trim_dead(m[7], m[8], tonumber(partitions))
+  end
+end
+
+-- 2. The ready ones, those due first first, as many as are wanted and fit.
+local token = math.max((tonumber(m[3]) or 0) + 1, now)
+local lease = tonumber(lease_ms)
+if lease == 0 then lease = tonumber(m[4]) end
+local lease_score = text(math.floor((now + lease * 1000) / 1000) * 1000 + token % 1000)
+
+local function take(count)
+  local ready = redis.call('ZRANGEBYSCORE', due, '-inf', text(now), 'WITHSCORES',
+    'LIMIT', 0, count)
+  if #ready == 0 then return ready, {}, false end
+  local ids = {}
+  for i = 1, #ready, 2 do ids[#ids + 1] = ready[i] end
+  local records = read_records(ids, tonumber(bytes_max), tonumber(least))
+  if #records == 0 then return {}, {}, false end
+  local failures = read_all_tries(ids)
+  local leases = {}
+  for i = 1, #records do
+    if records[i] then -- an id without a record is an orphan: it leaves `due`, and is not given
+      leases[#leases + 1] = lease_score
+      leases[#leases + 1] = ids[i]
+    end
+  end
+  redis.call('ZREMRANGEBYRANK', due, 0, #records - 1)
+  if #leases == 0 then return {}, {}, false end
+  redis.call('ZADD', leased, unpack(leases))
+  redis.call('HSET', meta, 'token', text(token))
+  return ready, records, failures
+end
+
+reclaim()
+local ready, records, known = {}, {}, false
+local wanted = m[2] ~= '1' and tonumber(want) or 0
+if wanted > 0 then ready, records, known = take(wanted) end
+
+-- 3. What comes next. One idle worker is armed: it sleeps until the next moment that matters, and
+-- `meta` remembers until when it may be relied upon. The others wait for markers.
+local function head_of(key)
+  local head = redis.call('ZRANGE', key, 0, 0, 'WITHSCORES')
+  return tonumber(head[2]) or math.huge
+end
+
+local next_due = m[2] == '1' and math.huge or head_of(due)
+local next_at = math.min(next_due, head_of(leased))
+local more = next_at <= now
+local armed_at, armed_until = tonumber(m[10]) or 0, tonumber(m[11]) or 0
+local mine = m[9] == waiter
+
+-- Memory may be refused to an idle look, which writes nothing but this; it only costs a wake-up.
+local function remember(...)
+  local answer = redis.pcall('HSET', meta, ...)
+  if type(answer) == 'table' and answer.err and not string.find(answer.err, 'OOM', 1, true) then
+    return answer
+  end
+end
+
+local refusal
+local look_in, role = -1, 0
+local staying = stays == 'empty' and #records == 0
+  or stays == 'room' and (wanted == 0 or #records < wanted)
+if staying and not more then
+  if marker_count() > 0 then redis.call('DEL', wake) end
+  trim_dead(m[7], m[8], tonumber(partitions))
+  if next_at == math.huge then
+    if mine then refusal = remember('armed_until', '0', 'armed_by', '') end
+  elseif mine or armed_until <= now or next_at < armed_at then
+    refusal = remember('armed_by', waiter, 'armed_at', text(next_at),
+      'armed_until', text(next_at + GRACE_US))
+    look_in, role = next_at - now, 1
+  else
+    look_in, role = armed_until - now, 2
+  end
+else
+  if mine then refusal = remember('armed_until', '0', 'armed_by', '') end
+  if more or (next_at < math.huge and (mine or armed_until <= now)) then leave_marker() end
+end
+if refusal then return refusal end
+
+return {OK, text(token), lease_score, look_in, role, more and 1 or 0, ready, records, known}

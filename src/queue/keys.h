@@ -1,0 +1,21 @@
+/* The names of a partition's keys, and which partition an id belongs to. */
+#ifndef DQ_QUEUE_KEYS_H
+#define DQ_QUEUE_KEYS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "scripts.h"
+
+/* The keys of one partition, in the order of enum dq_key; texts are owned. */
+typedef struct dq_keys {
+    char *name[DQ_KEY_COUNT];
+} dq_keys;
+
+/* False when out of memory; clear in either case. */
+bool dq_keys_make(dq_keys *keys, const char *prefix, const char *queue, uint32_t partition);
+void dq_keys_clear(dq_keys *keys);
+
+uint32_t dq_partition_of(const void *id, size_t id_len, uint32_t partition_count);
+
+#endif

@@ -1,0 +1,37 @@
+/* Taking tasks, and what an empty-handed taker learns about when to look again. */
+#ifndef DQ_QUEUE_TAKE_H
+#define DQ_QUEUE_TAKE_H
+
+#include "queue/handle.h"
+
+/* When a queue is worth looking at again, as its last take found it. Monotonic time. */
+typedef struct dq_outlook {
+    bool more; /* ready tasks were left behind: look again at once */
+    int64_t
+        look_at_us; /* nobody needs to look before, unless woken; DQ_NEVER_US: only when woken */
+    uint32_t partition_count; /* 0: there is no such queue yet */
+} dq_outlook;
+
+/* Whether the caller will wait on this queue after the look. */
+typedef enum dq_stays {
+    DQ_STAYS_NOT,
+    DQ_STAYS_EMPTY /* if it gets nothing */,
+    DQ_STAYS_ROOM /* if it gets fewer than it wants */
+} dq_stays;
+
+typedef struct dq_take_call {
+    const dueq_take_options *options;
+    dq_stays stays;
+    int64_t deadline_us; /* of the exchange */
+} dq_take_call;
+
+/* One look at a queue, without waiting. DUEQ_OK with a batch, DUEQ_EMPTY (also when there is no
+ * such queue), or negative with the handle's fault set. *outlook is filled unless negative. */
+int dq_take_once(dueq *handle, const char *queue, const dq_take_call *call, dueq_batch **batch,
+                 dq_outlook *outlook);
+
+/* Says of every partition that relies on this handle to look in time that it will not, so that
+ * another worker is woken for it. */
+void dq_take_disarm(dueq *handle, int64_t deadline_us);
+
+#endif
