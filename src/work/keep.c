@@ -1,0 +1,83 @@
+/* What handlers at work need: their leases renewed in time, and, where the loop keeps a callback's
+ * time, its task given back when it runs over. */
+#include "base/clock.h"
+#include "work/shift.h"
+
+/* A renewal takes with it those that would be due within the next sixth of the lease, so that
+ * leases taken apart come together in one call. */
+#define TOGETHER 6
+
+static size_t pick_due(dq_shift *shift, size_t source, int64_t now_us)
+{
+    int64_t soon_us = now_us + shift->sources[source].lease_ms * 1000 / TOGETHER;
+    size_t count = 0;
+    bool any_due = false;
+    for (size_t i = 0; i < shift->job_count; i++) {
+        dueq_job *job = &shift->jobs[i];
+        if (job->state != DQ_JOB_HANDED || job->source != source) continue;
+        if (job->renew_at_us > soon_us) continue;
+        any_due = any_due || job->renew_at_us <= now_us;
+        shift->leases[count] = (dueq_lease){job->task->receipt, DUEQ_EUNSURE};
+        shift->picked[count++] = job;
+    }
+    return any_due ? count : 0;
+}
+
+/* False when the server could not be told. */
+static bool renew(dq_shift *shift, size_t at, int64_t now_us)
+{
+    dq_source *source = &shift->sources[at];
+    size_t count = pick_due(shift, at, now_us);
+    if (count == 0) return true;
+    int rc = dueq_extend(shift->handle, source->name, shift->leases, count, source->lease_ms);
+    for (size_t i = 0; i < count; i++) {
+        dueq_job *job = shift->picked[i];
+        if (shift->leases[i].outcome == DUEQ_OK) {
+            job->renew_at_us = now_us + source->lease_ms * 1000 / 3;
+        } else if (shift->leases[i].outcome == DUEQ_LOST) {
+            dq_shift_lose(shift, job, "the lease had ended when it was to be renewed");
+        }
+    }
+    if (rc < 0) {
+        dq_shift_failed(shift, rc);
+        return false;
+    }
+    dq_shift_reached(shift);
+    return true;
+}
+
+static int64_t first_renewal(const dq_shift *shift)
+{
+    int64_t at_us = DQ_NEVER_US;
+    for (size_t i = 0; i < shift->job_count; i++) {
+        const dueq_job *job = &shift->jobs[i];
+        if (job->state == DQ_JOB_HANDED && job->renew_at_us < at_us) at_us = job->renew_at_us;
+    }
+    return at_us;
+}
+
+void dq_shift_keep_leases(dq_shift *shift)
+{
+    int64_t now_us = dq_mono_us();
+    if (now_us < shift->renew_at_us || dq_shift_is_away(shift)) return;
+    for (size_t i = 0; i < shift->source_count; i++) {
+        if (!renew(shift, i, now_us)) break;
+    }
+    shift->renew_at_us = first_renewal(shift);
+}
+
+void dq_shift_watch_clock(dq_shift *shift)
+{
+    int64_t now_us = dq_mono_us();
+    if (now_us < shift->timeout_at_us) return;
+    shift->timeout_at_us = DQ_NEVER_US;
+    for (size_t i = 0; i < shift->job_count; i++) {
+        dueq_job *job = &shift->jobs[i];
+        if (job->state != DQ_JOB_HANDED) continue;
+        if (job->timeout_at_us <= now_us) {
+            dq_shift_give_up(shift, job, DUEQ_VERDICT_RETRY, shift->timeout_text);
+        } else if (job->timeout_at_us < shift->timeout_at_us) {
+            shift->timeout_at_us = job->timeout_at_us;
+        }
+    }
+}

@@ -1,0 +1,56 @@
+/* Passing stderr on, a piece that fits into a pipe at once at a time. Knows no handler. */
+#include "work/relay.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <string.h>
+#include <unistd.h>
+
+/* A pipe that polls as writable takes PIPE_BUF bytes without blocking, unless another thread fills
+ * it in between: so looking and writing are one step. */
+static pthread_mutex_t writing = PTHREAD_MUTEX_INITIALIZER;
+
+char *dq_relay_room(dq_relay *relay, size_t *room)
+{
+    *room = sizeof relay->bytes - relay->len;
+    return relay->bytes + relay->len;
+}
+
+void dq_relay_added(dq_relay *relay, size_t len)
+{
+    relay->len += len;
+}
+
+/* Bytes up to and with the last line feed; all when full. */
+static size_t whole_lines(const dq_relay *relay)
+{
+    const char *end = memrchr(relay->bytes, '\n', relay->len);
+    if (end != NULL) return (size_t)(end - relay->bytes) + 1;
+    return relay->len == sizeof relay->bytes ? relay->len : 0;
+}
+
+bool dq_relay_ready(const dq_relay *relay)
+{
+    return whole_lines(relay) > 0;
+}
+
+static void drop_front(dq_relay *relay, size_t len)
+{
+    relay->len -= len;
+    memmove(relay->bytes, relay->bytes + len, relay->len);
+}
+
+void dq_relay_pump(dq_relay *relay, int fd, bool all)
+{
+    size_t len = all ? relay->len : whole_lines(relay);
+    if (len == 0) return;
+    pthread_mutex_lock(&writing);
+    struct pollfd out = {.fd = fd, .events = POLLOUT};
+    ssize_t wrote = 0;
+    if (poll(&out, 1, 0) > 0) wrote = write(fd, relay->bytes, len);
+    bool for_ever = wrote < 0 && errno != EAGAIN && errno != EINTR;
+    pthread_mutex_unlock(&writing);
+    if (for_ever) wrote = (ssize_t)len;
+    if (wrote > 0) drop_front(relay, (size_t)wrote);
+}

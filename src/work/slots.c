@@ -1,0 +1,162 @@
+/* The slots: filled with a task, given up, lost, emptied. Every move of a job but the gathering of
+ * answers is here. Knows no calls to the server. */
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+
+#include "base/clock.h"
+#include "work/shift.h"
+
+bool dq_shift_log(dq_shift *shift, dq_buf *line, const char *event, const dueq_job *job)
+{
+    *line = (dq_buf){0};
+    if (shift->worker->log.fn == NULL) return false;
+    dq_buf_add_text(line, event);
+    dq_log_add_text(line, "queue", job->queue);
+    dq_log_add(line, "id", job->task->id, job->task->id_len);
+    dq_log_add_int(line, "attempt", job->task->attempt);
+    return true;
+}
+
+static void reset_for_handler(dueq_job *job)
+{
+    atomic_store(&job->lost, false);
+    atomic_store(&job->order, DQ_ORDER_NONE);
+    job->answer.verdict = DUEQ_VERDICT_RETRY;
+    job->answer.delay_ms = -1;
+    job->answer.error.len = 0;
+    job->answer.error.bytes[0] = '\0';
+    job->unsure = false;
+    eventfd_t stale;
+    if (job->nudge_fd >= 0) eventfd_read(job->nudge_fd, &stale);
+}
+
+dueq_job *dq_shift_fill_slot(dq_shift *shift, size_t source, dq_held_batch *batch, size_t task)
+{
+    dueq_job *job = shift->free_jobs;
+    shift->free_jobs = job->next;
+    shift->free_count--;
+    job->task = &batch->batch->tasks[task];
+    job->queue = shift->sources[source].name;
+    job->source = source;
+    job->batch = batch;
+    reset_for_handler(job);
+    dq_job_move(job, DQ_JOB_HANDED);
+    return job;
+}
+
+static void let_go_of_batch(dq_held_batch *held)
+{
+    if (--held->task_count > 0) return;
+    dueq_batch_free(held->batch);
+    free(held);
+}
+
+void dq_shift_free_slot(dq_shift *shift, dueq_job *job)
+{
+    dq_job_move(job, DQ_JOB_FREE);
+    let_go_of_batch(job->batch);
+    job->task = NULL;
+    job->batch = NULL;
+    job->next = shift->free_jobs;
+    shift->free_jobs = job;
+    shift->free_count++;
+}
+
+void dq_shift_lose(dq_shift *shift, dueq_job *job, const char *why)
+{
+    atomic_fetch_add(&shift->worker->counters.lost, 1);
+    dq_buf line;
+    if (dq_shift_log(shift, &line, "lost", job)) {
+        dq_log_add_text(&line, "why", why);
+        dq_log_send(&shift->worker->log, DUEQ_LOG_WARN, &line);
+    }
+    atomic_store(&job->lost, true);
+    dq_job_move(job, DQ_JOB_LEFT);
+    if (dq_pool_withdraw(shift->pool, job)) {
+        dq_shift_free_slot(shift, job);
+    } else {
+        dq_job_order(job, DQ_ORDER_LEAVE);
+    }
+}
+
+static void add_report(dq_shift *shift, dueq_job *job)
+{
+    dq_source *source = &shift->sources[job->source];
+    job->next_report = source->reports;
+    source->reports = job;
+}
+
+/* Its handler is still at it; what it does counts no more, and it can know. */
+void dq_shift_give_up(dq_shift *shift, dueq_job *job, dueq_verdict verdict, const char *error)
+{
+    job->report = (dq_report){.verdict = verdict,
+                              .delay_ms = -1,
+                              .error = error,
+                              .error_len = error == NULL ? 0 : strlen(error)};
+    atomic_store(&job->lost, true);
+    dq_job_move(job, DQ_JOB_GIVEN_UP);
+    add_report(shift, job);
+}
+
+void dq_shift_withdraw_unbegun(dq_shift *shift)
+{
+    for (size_t i = 0; i < shift->job_count; i++) {
+        dueq_job *job = &shift->jobs[i];
+        if (job->state != DQ_JOB_HANDED || !dq_pool_withdraw(shift->pool, job)) continue;
+        job->report = (dq_report){.verdict = DUEQ_VERDICT_RELEASE, .delay_ms = -1};
+        dq_job_move(job, DQ_JOB_ANSWERED);
+        add_report(shift, job);
+    }
+}
+
+/* Processes are told to end, and answer then. Callbacks cannot be ended: their tasks go back. */
+void dq_shift_order_all(dq_shift *shift, dq_order order)
+{
+    for (size_t i = 0; i < shift->job_count; i++) {
+        dueq_job *job = &shift->jobs[i];
+        if (job->state == DQ_JOB_FREE || job->state == DQ_JOB_ANSWERED) continue;
+        dq_job_order(job, order);
+        if (job->nudge_fd < 0 && job->state == DQ_JOB_HANDED) {
+            dq_shift_give_up(shift, job, DUEQ_VERDICT_RELEASE, NULL);
+        }
+    }
+}
+
+/* ---- Answers ---- */
+
+static void take_answer(dueq_job *job)
+{
+    const dq_handler_answer *answer = &job->answer;
+    job->report = (dq_report){.verdict = answer->verdict,
+                              .delay_ms = answer->delay_ms,
+                              .error = answer->error.len > 0 ? answer->error.bytes : NULL,
+                              .error_len = answer->error.len};
+}
+
+static void take_back(dq_shift *shift, dueq_job *job)
+{
+    switch (job->state) {
+    case DQ_JOB_HANDED:
+        take_answer(job);
+        dq_job_move(job, DQ_JOB_ANSWERED);
+        add_report(shift, job);
+        break;
+    case DQ_JOB_GIVEN_UP: /* too late: what is reported was settled before */
+        dq_job_move(job, DQ_JOB_ANSWERED);
+        break;
+    default:
+        dq_shift_free_slot(shift, job);
+        break;
+    }
+}
+
+void dq_shift_gather_answers(dq_shift *shift)
+{
+    dueq_job *job = dq_pool_collect(shift->pool);
+    while (job != NULL) {
+        dueq_job *next = job->next;
+        take_back(shift, job);
+        job = next;
+    }
+}

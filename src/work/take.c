@@ -1,0 +1,92 @@
+/* Filling free slots: from which queue, under what lease, and what is learnt when there is nothing. */
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "queue/handle.h"
+#include "work/shift.h"
+
+#define LEASE_LOOK_MS 10000    /* how long a queue's own lease setting is relied upon */
+#define LEASE_DEFAULT_MS 30000 /* of a queue that its first push will make */
+
+/* The lease is always named in the take, so that how long it is, and when it is to be renewed, is
+ * known by this machine's monotonic clock alone. */
+static int learn_lease(dq_shift *shift, dq_source *source)
+{
+    if (shift->options->lease_ms > 0) {
+        source->lease_ms = shift->options->lease_ms;
+        return DUEQ_OK;
+    }
+    if (source->lease_ms > 0 && dq_mono_us() < source->lease_until_us) return DUEQ_OK;
+    dueq_settings settings = {0};
+    int rc = dueq_queue_config(shift->handle, source->name, NULL, &settings);
+    if (rc < 0) return rc;
+    source->lease_ms = rc == DUEQ_OK ? settings.lease_ms : LEASE_DEFAULT_MS;
+    source->lease_until_us = rc == DUEQ_OK ? dq_deadline_us(LEASE_LOOK_MS) : 0;
+    return DUEQ_OK;
+}
+
+static void hand_out(dq_shift *shift, size_t source, dq_held_batch *held, int64_t sent_us)
+{
+    int64_t timeout_ms = shift->options->command == NULL ? shift->options->timeout_ms : 0;
+    held->task_count = held->batch->count;
+    for (size_t i = 0; i < held->batch->count; i++) {
+        dueq_job *job = dq_shift_fill_slot(shift, source, held, i);
+        job->renew_at_us = sent_us + shift->sources[source].lease_ms * 1000 / 3;
+        job->timeout_at_us = dq_deadline_us(timeout_ms > 0 ? timeout_ms : -1);
+        if (job->renew_at_us < shift->renew_at_us) shift->renew_at_us = job->renew_at_us;
+        if (job->timeout_at_us < shift->timeout_at_us) shift->timeout_at_us = job->timeout_at_us;
+        atomic_fetch_add(&shift->worker->counters.taken, 1);
+        dq_buf line;
+        if (dq_shift_log(shift, &line, "taken", job)) {
+            dq_log_send(&shift->worker->log, DUEQ_LOG_DEBUG, &line);
+        }
+        dq_pool_hand(shift->pool, job);
+    }
+}
+
+/* One look at one queue. Negative: the server is away, or the run is to end. */
+static int take_from(dq_shift *shift, size_t at)
+{
+    dq_source *source = &shift->sources[at];
+    dq_share *share = &shift->shares[at];
+    int rc = learn_lease(shift, source);
+    if (rc < 0) return dq_shift_failed(shift, rc);
+    dq_held_batch *held = calloc(1, sizeof *held);
+    if (held == NULL) {
+        rc = dq_fault_set(&shift->handle->fault, DUEQ_ENOMEM, "out of memory for a batch");
+        return dq_shift_failed(shift, rc);
+    }
+
+    dueq_take_options options = {.tasks_max = share->quota,
+                                 .lease_ms = source->lease_ms,
+                                 .max_attempts = shift->options->max_attempts};
+    dq_take_call call = {.options = &options,
+                         .stays = shift->options->drain ? DQ_STAYS_NOT : DQ_STAYS_ROOM,
+                         .deadline_us = dq_handle_deadline_us(shift->handle, 0)};
+    dq_outlook outlook;
+    int64_t sent_us = dq_mono_us();
+    rc = dq_take_once(shift->handle, source->name, &call, &held->batch, &outlook);
+    size_t got = rc == DUEQ_OK ? held->batch->count : 0;
+    if (got > 0) {
+        hand_out(shift, at, held, sent_us);
+    } else {
+        free(held);
+    }
+    if (rc < 0) return dq_shift_failed(shift, rc);
+    dq_shift_reached(shift);
+    if (!outlook.more) dq_share_close(share);
+    if (shift->options->drain) return DUEQ_OK;
+    rc = dq_waiter_watch(shift->waiter, source->name, &outlook);
+    return rc < 0 ? dq_shift_failed(shift, rc) : DUEQ_OK;
+}
+
+void dq_shift_take_more(dq_shift *shift)
+{
+    while (shift->phase == DQ_PHASE_WORKING && shift->free_count > 0 && !dq_shift_is_away(shift) &&
+           dq_share_deal(shift->shares, shift->source_count, shift->free_count,
+                         shift->options->strict_order)) {
+        for (size_t i = 0; i < shift->source_count; i++) {
+            if (shift->shares[i].quota > 0 && take_from(shift, i) < 0) return;
+        }
+    }
+}
