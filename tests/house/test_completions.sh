@@ -1,0 +1,43 @@
+#!/usr/bin/env bash
+# Completion offers every command, and the options of each, as the program's own help has them.
+set -euo pipefail
+. "$(dirname "$0")/common.sh"
+: "${DUEQ:=$DUEQ_BUILD/dueq}"
+# shellcheck source=completions/dueq.bash
+. "$DUEQ_SOURCE/completions/dueq.bash"
+
+unset DUEQ_URL
+export XDG_STATE_HOME=/nonexistent # no private server: nothing is asked of one
+
+# offers WORD…: what is offered for the last word, on one line, sorted
+offers() {
+    COMP_WORDS=("$DUEQ" "$@")
+    COMP_CWORD=$#
+    _dueq
+    ((${#COMPREPLY[@]} == 0)) || printf '%s\n' "${COMPREPLY[@]}" | sort | paste -sd ' '
+}
+# has WHAT LIST WORD…
+has() {
+    local what=$1 list=$2 word
+    shift 2
+    for word in "$@"; do
+        [[ " $list " == *" $word "* ]] || fail "$what: $word is offered (offered: $list)"
+    done
+}
+
+has "commands" "$(offers '')" push take 'done' retry release extend get cancel reschedule ls dead \
+    queue queues stats work doctor fsck demo server
+has "of queue" "$(offers queue '')" create config pause resume purge delete
+has "of dead" "$(offers dead '')" ls redrive drop
+has "of server" "$(offers server '')" start stop status
+same "what begins with pus" "push" "$(offers pus)"
+same "a word no command begins with" "" "$(offers zzz)"
+has "global options" "$(offers --)" --url --json --help --version
+has "options of push" "$(offers push --)" --in --at --id --header --if-exists --max-attempts --lines \
+    --ndjson --url --json
+has "options of queue create" "$(offers queue create --)" --partitions --json
+has "policies" "$(offers push --if-exists '')" keep replace earliest latest fail
+has "states" "$(offers ls --state '')" waiting ready leased dead
+same "a duration" "" "$(offers push --in '')"
+
+verdict
