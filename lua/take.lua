@@ -2,14 +2,15 @@
 -- empty-handed worker when to look again.
 -- KEYS: due leased body tries dead meta wake
 -- ARGV: partitions want bytes_max least lease_ms attempts_max waiter stays
--- returns: {OK, token, lease, look_in_us, role, more, {id, due…}, {record…}, {tries…} | false} | {STALE}
+-- returns: {OK, token, lease, look_in_us, role, more, {id, due…}, {record…}, {tries…} | false}
+--   | {STALE}
 --
 -- bytes_max: of records. least: 1 for one task even if its record is larger, 0 for none then.
--- lease_ms, attempts_max: 0 for the queue's. waiter: names the caller. stays: whether it will wait here:
--- no, empty (if it gets nothing) or room (if it gets fewer than it wants).
--- lease: the score that proves it, as text. look_in_us: when this waiter should look again; -1: when
--- woken. role: 1 when it is armed, 2 when it only relies on one who is, else 0. more: 1 when ready
--- tasks or expired leases were left behind.
+-- lease_ms, attempts_max: 0 for the queue's. waiter: names the caller. stays: whether it will wait
+-- here: no, empty (if it gets nothing) or room (if it gets fewer than it wants).
+-- lease: the score that proves it, as text. look_in_us: when this waiter should look again; -1:
+-- when woken. role: 1 armed, 2 deputy, 3 standby, 0 none of them. more: 1 when ready tasks or
+-- expired leases were left behind.
 -- include: clock record tries write_tries marker types forget_dead trim_dead
 
 local GRACE_US = 50000 -- how much later than it said an armed worker may look and be relied on
@@ -17,7 +18,8 @@ local RECLAIM_MAX = 100 -- expired leases taken back in one call
 local RECLAIM_BYTES = 8 * 1024 * 1024 -- of their records, which are only looked at
 
 local m = redis.call('HMGET', meta, 'partitions', 'paused', 'token', 'lease_ms', 'max_attempts',
-  'record_max', 'dead_max', 'dead_age_ms', 'armed_by', 'armed_at', 'armed_until')
+  'record_max', 'dead_max', 'dead_age_ms', 'armed_by', 'armed_at', 'armed_until',
+  'deputy_by', 'deputy_until')
 if m[1] ~= partitions then return {STALE} end
 local record_max = math.max(tonumber(m[6]) or 0, 1)
 
@@ -112,7 +114,8 @@ local wanted = m[2] ~= '1' and tonumber(want) or 0
 if wanted > 0 then ready, records, known = take(wanted) end
 
 -- 3. What comes next. One idle worker is armed: it sleeps until the next moment that matters, and
--- `meta` remembers until when it may be relied upon. The others wait for markers.
+-- `meta` remembers until when it may be relied upon. Another is its deputy, and looks just then in
+-- case it has died. The others stand by, and wait for markers.
 local function head_of(key)
   local head = redis.call('ZRANGE', key, 0, 0, 'WITHSCORES')
   return tonumber(head[2]) or math.huge
@@ -122,7 +125,7 @@ local next_due = m[2] == '1' and math.huge or head_of(due)
 local next_at = math.min(next_due, head_of(leased))
 local more = next_at <= now
 local armed_at, armed_until = tonumber(m[10]) or 0, tonumber(m[11]) or 0
-local mine = m[9] == waiter
+local is_armed, is_deputy = m[9] == waiter, m[12] == waiter
 
 -- Memory may be refused to an idle look, which writes nothing but this; it only costs a wake-up.
 local function remember(...)
@@ -130,6 +133,10 @@ local function remember(...)
   if type(answer) == 'table' and answer.err and not string.find(answer.err, 'OOM', 1, true) then
     return answer
   end
+end
+
+local function resign(post)
+  return remember(post .. '_by', '', post .. '_until', '0')
 end
 
 local refusal
@@ -140,17 +147,21 @@ if staying and not more then
   if marker_count() > 0 then redis.call('DEL', wake) end
   trim_dead(m[7], m[8], tonumber(partitions))
   if next_at == math.huge then
-    if mine then refusal = remember('armed_until', '0', 'armed_by', '') end
-  elseif mine or armed_until <= now or next_at < armed_at then
-    refusal = remember('armed_by', waiter, 'armed_at', text(next_at),
-      'armed_until', text(next_at + GRACE_US))
+    refusal = is_armed and resign('armed') or is_deputy and resign('deputy')
+  elseif is_armed or armed_until <= now or next_at < armed_at then
+    refusal = is_deputy and resign('deputy') or remember('armed_by', waiter,
+      'armed_at', text(next_at), 'armed_until', text(next_at + GRACE_US))
     look_in, role = next_at - now, 1
-  else
+  elseif is_deputy or (tonumber(m[13]) or 0) <= now then
+    refusal = remember('deputy_by', waiter, 'deputy_until', text(armed_until + GRACE_US))
     look_in, role = armed_until - now, 2
+  else
+    look_in, role = armed_until - now, 3
   end
 else
-  if mine then refusal = remember('armed_until', '0', 'armed_by', '') end
-  if more or (next_at < math.huge and (mine or armed_until <= now)) then leave_marker() end
+  refusal = is_armed and resign('armed') or is_deputy and resign('deputy')
+  local unwatched = is_armed or armed_until <= now or next_at < armed_at
+  if more or (unwatched and next_at < math.huge) then leave_marker() end
 end
 if refusal then return refusal end
 

@@ -19,11 +19,11 @@ enum { STALE_MAX = 5 };
 
 /* Nobody sleeps longer without a look: the bound on what a lost wake-up costs. */
 enum { LOOK_MAX_US = 15000000 };
-/* Who relies on an armed worker looks after it, not sooner than this, and not all at once. */
-enum { STANDBY_MIN_US = 100000, STANDBY_JITTER_US = 100000 };
+/* Who stands by looks after the armed worker and its deputy, not sooner, and not all at once. */
+enum { STANDBY_MIN_US = 250000, STANDBY_JITTER_US = 250000 };
 
 /* The roles that take.lua gives. */
-enum { ROLE_NONE, ROLE_ARMED, ROLE_STANDBY };
+enum { ROLE_NONE, ROLE_ARMED, ROLE_DEPUTY, ROLE_STANDBY };
 
 /* One look. Holds: `left` is how many tasks are still wanted. */
 typedef struct look {
@@ -99,7 +99,8 @@ static int64_t look_at_us(int64_t look_in_us, int64_t role)
 {
     if (look_in_us < 0 || look_in_us > LOOK_MAX_US) look_in_us = LOOK_MAX_US;
     if (role == ROLE_STANDBY && look_in_us < STANDBY_MIN_US) look_in_us = STANDBY_MIN_US;
-    if (role != ROLE_ARMED) look_in_us += (int64_t)dq_random_below(STANDBY_JITTER_US);
+    bool alone = role == ROLE_ARMED || role == ROLE_DEPUTY;
+    if (!alone) look_in_us += (int64_t)dq_random_below(STANDBY_JITTER_US);
     return dq_mono_us() + look_in_us;
 }
 
@@ -113,7 +114,7 @@ static int take_answer(look *l, dq_request *request, ask *a)
     int64_t role = dq_reply_int(dq_reply_at(reply, 4), ROLE_NONE);
     a->more = dq_reply_int(dq_reply_at(reply, 5), 0) != 0;
     int64_t look_at = look_at_us(dq_reply_int(dq_reply_at(reply, 3), -1), role);
-    l->queue->armed[a->partition] = role == ROLE_ARMED;
+    l->queue->armed[a->partition] = role == ROLE_ARMED || role == ROLE_DEPUTY;
     if (look_at < l->outlook->look_at_us) l->outlook->look_at_us = look_at;
 
     size_t count = dq_reply_count(dq_reply_at(reply, 7));

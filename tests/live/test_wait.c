@@ -249,6 +249,23 @@ static void an_expired_lease_is_noticed(void **state)
     end(&w);
 }
 
+/* The lease is given after the sleeper was armed for a moment far away: it must hear of it. */
+static void a_lease_given_meanwhile_is_noticed(void **state)
+{
+    fixture *f = *state;
+    ASSERT_RC(f->handle, queue_push(f->handle, "q", "t", "x", AN_HOUR_MS), DUEQ_OK);
+    ASSERT_RC(f->handle, queue_push(f->handle, "q", "far", "x", 2 * AN_HOUR_MS), DUEQ_OK);
+    waiter w = start_waiter(f, "q");
+    send_to_sleep(f, &w);
+    /* Made ready behind its back, so that nothing but the lease can wake it. */
+    server_do(f->server, "ZADD dueq:{q:0}:due 1 t");
+    int64_t since_ms = until_now_ms();
+    dueq_batch_free(queue_take_one(f->handle, "q", 400));
+    assert_got(&w, "t", since_ms, 400 + PROMPT_MS);
+    assert_int_equal(w.batch->tasks[0].attempt, 2);
+    end(&w);
+}
+
 static void the_wait_ends(void **state)
 {
     fixture *f = *state;
@@ -523,6 +540,7 @@ int main(void)
         FIXTURE_TEST(resume_wakes),
         FIXTURE_TEST(a_delayed_task_comes_when_it_is_due),
         FIXTURE_TEST(an_expired_lease_is_noticed),
+        FIXTURE_TEST(a_lease_given_meanwhile_is_noticed),
         FIXTURE_TEST(the_wait_ends),
         FIXTURE_TEST(a_wait_is_interrupted),
         FIXTURE_TEST(one_task_wakes_one_of_many),
