@@ -11,8 +11,9 @@ typedef struct dq_queue {
     char name[DUEQ_QUEUE_NAME_MAX + 1];
     uint32_t partition_count;
     uint32_t next_partition; /* where the next take starts */
+    int64_t payload_max;
     dq_keys *keys;           /* partition_count of them */
-    bool *armed;             /* per partition: this handle is the one that is relied upon to look */
+    bool *armed;             /* per partition: this handle is relied upon to look (armed or deputy) */
     struct dq_queue *next;
 } dq_queue;
 
@@ -43,6 +44,8 @@ int dq_queue_find(dueq *handle, const char *name, int64_t deadline_us, dq_queue 
  * completes it where a partition is missing. DUEQ_OK, DUEQ_MISSING or negative. */
 int dq_queue_refresh(dueq *handle, const char *name, int64_t deadline_us);
 
+/* What the handle knows of a queue is not to be relied upon any more. */
+void dq_queue_forget(dueq *handle, const char *name);
 void dq_queues_forget_all(dueq *handle);
 
 /* Makes the queue (settings NULL: the defaults). DUEQ_OK, DUEQ_EXISTS or negative. */

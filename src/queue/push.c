@@ -7,6 +7,7 @@
 #include "queue/fanout.h"
 #include "queue/record.h"
 #include "queue/reply.h"
+#include "queue/settings.h"
 
 /* What is worked out once for a task, so that sending again sends the same. The record lies in the
  * work's one buffer. */
@@ -267,13 +268,50 @@ static int push_kind(dueq *handle, const char *queue, work *w, dueq_new_task *ta
     return rc;
 }
 
+static const dueq_new_task *widest_task(const dueq_new_task *tasks, size_t count)
+{
+    const dueq_new_task *widest = &tasks[0];
+    for (size_t i = 1; i < count; i++)
+        if (tasks[i].payload_len > widest->payload_len) widest = &tasks[i];
+    return widest;
+}
+
+/* The queue's own limit, so that nothing of the call is sent when one payload is over it. What the
+ * handle knows of it may be out of date, and is looked up again before it refuses; the script, which
+ * knows, looks too. */
+static int check_payloads(dueq *handle, const char *queue, const dueq_new_task *tasks,
+                          size_t count, int64_t deadline_us)
+{
+    const dueq_new_task *widest = widest_task(tasks, count);
+    int64_t payload_max = 0;
+    for (int look = 0; look < 2; look++) {
+        dq_queue *known;
+        if (look) dq_queue_forget(handle, queue);
+        int rc = dq_queue_find(handle, queue, deadline_us, &known);
+        if (rc < 0) return rc;
+        payload_max = rc == DUEQ_OK ? known->payload_max : dq_settings_default().payload_max;
+        if (widest->payload_len <= (size_t)payload_max) return DUEQ_OK;
+    }
+    return dq_fault_set(&handle->fault, DUEQ_ELIMIT,
+                        "a payload of %zu bytes (task %zu of the call); this queue takes at most "
+                        "%lld",
+                        widest->payload_len, (size_t)(widest - tasks) + 1, (long long)payload_max);
+}
+
+static void set_outcomes(dueq_new_task *tasks, size_t count, int outcome)
+{
+    for (size_t i = 0; i < count; i++) tasks[i].outcome = outcome;
+}
+
 int dueq_push(dueq *handle, const char *queue, dueq_new_task *tasks, size_t count,
               const dueq_push_options *options)
 {
     int rc = check_call(handle, queue, tasks, count, options);
     if (rc < 0) return rc;
     int64_t deadline_us = dq_handle_deadline_us(handle, options ? options->timeout_ms : 0);
-    for (size_t i = 0; i < count; i++) tasks[i].outcome = DUEQ_ETIMEOUT; /* not tried yet */
+    rc = check_payloads(handle, queue, tasks, count, deadline_us);
+    set_outcomes(tasks, count, rc < 0 ? rc : DUEQ_ETIMEOUT); /* not tried yet */
+    if (rc < 0) return rc;
 
     /* What to do with an id that exists is a question only for ids that the caller chose. */
     work named = {.policy = policies[options ? options->if_exists : DUEQ_IF_EXISTS_KEEP]};

@@ -79,16 +79,18 @@ static bool read_number(reader *in, size_t len, uint64_t *number)
 
 bool dq_record_next_header(const dq_record *record, size_t *at, dq_record_header *header)
 {
+    if (*at >= record->headers_len) return false;
     reader in = {record->headers + *at, record->headers_len - *at};
     uint64_t len;
-    if (!in.left || !read_number(&in, 1, &len)) return false;
+    if (!read_number(&in, 1, &len)) return false;
     header->name_len = len;
     header->name = skip(&in, header->name_len);
     if (!header->name || !read_number(&in, VALUE_LEN_LEN, &len)) return false;
     header->value_len = len;
     header->value = skip(&in, header->value_len);
+    if (!header->value) return false;
     *at = record->headers_len - in.left;
-    return header->value != NULL;
+    return true;
 }
 
 /* Counts the headers; false when they do not fill their space exactly. */

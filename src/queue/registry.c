@@ -37,7 +37,7 @@ static dq_queue **find_place(dueq *handle, const char *name)
     return place;
 }
 
-static void forget(dueq *handle, const char *name)
+void dq_queue_forget(dueq *handle, const char *name)
 {
     dq_queue **place = find_place(handle, name), *queue = *place;
     if (!queue) return;
@@ -45,12 +45,14 @@ static void forget(dueq *handle, const char *name)
     free_queue(queue);
 }
 
-static dq_queue *remember(dueq *handle, const char *name, uint32_t partition_count)
+static dq_queue *remember(dueq *handle, const char *name, const dq_settings *stored)
 {
+    uint32_t partition_count = (uint32_t)stored->partitions;
     dq_queue *queue = calloc(1, sizeof *queue);
     if (!queue) return NULL;
     strcpy(queue->name, name);
     queue->partition_count = partition_count;
+    queue->payload_max = stored->payload_max;
     queue->next_partition = (uint32_t)dq_random_below(partition_count);
     queue->keys = calloc(partition_count, sizeof *queue->keys);
     queue->armed = calloc(partition_count, sizeof *queue->armed);
@@ -122,7 +124,7 @@ int dq_registry_remove(dueq *handle, const char *name, int64_t deadline_us)
     valkeyReply *reply;
     int rc = ask_registry(handle, "HDEL", name, NULL, deadline_us, &reply);
     freeReplyObject(reply);
-    if (rc == DUEQ_OK) forget(handle, name);
+    if (rc == DUEQ_OK) dq_queue_forget(handle, name);
     return rc;
 }
 
@@ -135,7 +137,7 @@ int dq_queue_find(dueq *handle, const char *name, int64_t deadline_us, dq_queue 
     dq_settings stored;
     int rc = dq_registry_read(handle, name, deadline_us, &stored);
     if (rc != DUEQ_OK) return rc;
-    *queue = remember(handle, name, (uint32_t)stored.partitions);
+    *queue = remember(handle, name, &stored);
     return *queue ? DUEQ_OK : dq_fault_set(&handle->fault, DUEQ_ENOMEM, "out of memory");
 }
 
@@ -179,9 +181,9 @@ static int create(dueq *handle, dq_request *requests, uint32_t count, int64_t de
 static int make_partitions(dueq *handle, const char *name, const dq_settings *stored,
                            int64_t deadline_us, int64_t *standing)
 {
-    forget(handle, name);
+    dq_queue_forget(handle, name);
     uint32_t count = (uint32_t)stored->partitions;
-    dq_queue *queue = remember(handle, name, count);
+    dq_queue *queue = remember(handle, name, stored);
     dq_request *requests = queue ? calloc(count, sizeof *requests) : NULL;
     bool fine = requests != NULL;
     for (uint32_t p = 0; p < count && fine; p++)
@@ -194,7 +196,7 @@ static int make_partitions(dueq *handle, const char *name, const dq_settings *st
     if (first_made && rc == DUEQ_EXISTS) rc = DUEQ_OK;
     for (uint32_t p = 0; requests && p < count; p++) dq_request_clear(&requests[p]);
     free(requests);
-    if (rc < 0 || rc == DUEQ_STATE) forget(handle, name);
+    if (rc < 0 || rc == DUEQ_STATE) dq_queue_forget(handle, name);
     return rc;
 }
 
@@ -219,7 +221,7 @@ static int complete(dueq *handle, const char *name, dq_settings *stored, int64_t
 
 int dq_queue_refresh(dueq *handle, const char *name, int64_t deadline_us)
 {
-    forget(handle, name);
+    dq_queue_forget(handle, name);
     dq_settings stored;
     int rc = dq_registry_read(handle, name, deadline_us, &stored);
     if (rc != DUEQ_OK) return rc;

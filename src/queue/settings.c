@@ -100,7 +100,7 @@ bool dq_settings_read(dq_settings *stored, const char *text, size_t len)
     *stored = dq_settings_default();
     char *copy = strndup(text, len);
     char *rest = copy;
-    bool fine = copy != NULL;
+    bool fine = copy != NULL && strlen(copy) == len;
     for (char *pair; fine && (pair = strsep(&rest, " "));) fine = read_pair(stored, pair);
     free(copy);
     return fine;

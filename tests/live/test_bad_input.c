@@ -202,24 +202,42 @@ static void payloads(void **state)
     ASSERT_REFUSED(f, dueq_push(h, "q", &task, 1, NULL), DUEQ_ELIMIT, "a payload of 536870001");
     task = (dueq_new_task){.payload_len = 5};
     ASSERT_REFUSED(f, dueq_push(h, "q", &task, 1, NULL), DUEQ_EINVAL, "without bytes");
+    free(payload);
+}
 
-    /* The queue's own limit, which the server knows: nothing of the call is done. */
+/* The queue's own limit: nothing of the call is done, whatever partitions and kinds it has. */
+static void payloads_over_the_queues_limit(void **state)
+{
+    fixture *f = *state;
+    dueq *h = f->handle, *other = fixture_open(f);
+    enum { MIB = 1 << 20 };
+    char *payload = calloc(1, MIB + 1);
+    dueq_settings settings = {.partitions = 3};
+    queue_make(h, "q", &settings);
     dueq_header header = {"Name", "of ten bytes", 0};
-    dueq_new_task tasks[] = {{.payload = "fine", .payload_len = 4},
+    dueq_new_task tasks[] = {{.id = "named", .payload = "fine", .payload_len = 4},
+                             {.payload = "fine", .payload_len = 4},
                              {.payload = payload, .payload_len = MIB, .headers = &header,
                               .header_count = 1, .max_attempts = 3},
                              {.payload = payload, .payload_len = MIB + 1}};
-    ASSERT_RC(h, dueq_push(h, "q", tasks, 3, NULL), DUEQ_ELIMIT);
-    fixture_assert_error(h, "a payload of 1048577 bytes");
+    ASSERT_RC(h, dueq_push(h, "q", tasks, 4, NULL), DUEQ_ELIMIT);
+    fixture_assert_error(h, "a payload of 1048577 bytes (task 4 of the call)");
     fixture_assert_error(h, "this queue takes at most 1048576");
-    for (int i = 0; i < 3; i++) assert_int_equal(tasks[i].outcome, DUEQ_ELIMIT);
+    for (int i = 0; i < 4; i++) assert_int_equal(tasks[i].outcome, DUEQ_ELIMIT);
     assert_int_equal(queue_live(h, "q"), 0);
-    ASSERT_RC(h, dueq_push(h, "q", tasks, 2, NULL), DUEQ_OK); /* headers do not count */
+    ASSERT_RC(h, dueq_push(h, "q", tasks, 3, NULL), DUEQ_OK); /* headers do not count */
 
-    dueq_settings raise = {.payload_max = MIB + 1};
-    ASSERT_RC(h, dueq_queue_config(h, "q", &raise, NULL), DUEQ_OK);
-    ASSERT_RC(h, dueq_push(h, "q", &tasks[2], 1, NULL), DUEQ_OK);
-    assert_int_equal(queue_drain(h, "q"), 3);
+    /* Raised and lowered by another: the limit is the one that stands. */
+    dueq_settings raise = {.payload_max = MIB + 1}, lower = {.payload_max = 10};
+    ASSERT_RC(other, dueq_queue_config(other, "q", &raise, NULL), DUEQ_OK);
+    ASSERT_RC(h, dueq_push(h, "q", &tasks[3], 1, NULL), DUEQ_OK);
+    ASSERT_RC(other, dueq_queue_config(other, "q", &lower, NULL), DUEQ_OK);
+    dueq_new_task two[] = {{.id = "a", .payload = payload, .payload_len = 10},
+                           {.id = "a", .payload = payload, .payload_len = 11}};
+    ASSERT_RC(h, dueq_push(h, "q", two, 2, NULL), DUEQ_ELIMIT);
+    fixture_assert_error(h, "takes at most 10");
+    assert_int_equal(queue_drain(h, "q"), 4);
+    dueq_close(other);
     free(payload);
 }
 
@@ -402,6 +420,7 @@ int main(void)
         FIXTURE_TEST(times),
         FIXTURE_TEST(numbers),
         FIXTURE_TEST(payloads),
+        FIXTURE_TEST(payloads_over_the_queues_limit),
         FIXTURE_TEST(headers),
         FIXTURE_TEST(errors_without_text),
         FIXTURE_TEST(receipts_cut_or_altered),

@@ -218,11 +218,27 @@ static dueq_batch *fill(dueq *h)
 /* Stands for all that the server holds. */
 static char *digest_of(const fixture *f)
 {
-    static const char script[] = "local keys, all = redis.call('KEYS', '*'), {} "
-                                 "table.sort(keys) "
-                                 "for i, key in ipairs(keys) do "
-                                 "all[i] = key .. ' ' .. redis.call('DUMP', key) end "
-                                 "return redis.sha1hex(table.concat(all, ' '))";
+    static const char script[] =
+        "local keys, all = redis.call('KEYS', '*'), {} "
+        "local function add(word) all[#all + 1] = #word .. ':' .. word end "
+        "table.sort(keys) "
+        "for _, key in ipairs(keys) do "
+        "  add(key) "
+        "  local kind, words = redis.call('TYPE', key).ok, {} "
+        "  if kind == 'string' then words = {redis.call('GET', key)} end "
+        "  if kind == 'list' then words = redis.call('LRANGE', key, 0, -1) end "
+        "  if kind == 'zset' then words = redis.call('ZRANGE', key, 0, -1, 'WITHSCORES') end "
+        "  if kind == 'hash' then "
+        "    local fields = redis.call('HKEYS', key) "
+        "    table.sort(fields) "
+        "    for _, field in ipairs(fields) do "
+        "      add(field) "
+        "      add(redis.call('HGET', key, field)) "
+        "    end "
+        "  end "
+        "  for _, word in ipairs(words) do add(word) end "
+        "end "
+        "return redis.sha1hex(table.concat(all))";
     return server_text(f->server, "EVAL %s 0", script);
 }
 
