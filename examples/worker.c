@@ -50,8 +50,9 @@ int main(int argc, char **argv)
     };
     int rc = dueq_worker_make(&worker, &options);
     if (rc == DUEQ_OK) {
-        signal(SIGINT, stop);
-        signal(SIGTERM, stop);
+        struct sigaction action = {.sa_handler = stop};
+        sigaction(SIGINT, &action, NULL);
+        sigaction(SIGTERM, &action, NULL);
         rc = dueq_worker_run(worker);
     }
     if (rc < 0) fprintf(stderr, "worker: %s\n", dueq_worker_error(worker));

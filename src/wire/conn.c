@@ -149,11 +149,8 @@ static void write_all(dq_conn *conn)
 int dq_conn_pump(dq_conn *conn, dq_fault *fault)
 {
     write_all(conn);
-    bool unheard = conn->in_at < conn->in_len || dq_reader_midway(conn->reader);
-    if (conn->broken.code == 0 || unheard) {
-        return DUEQ_OK; /* what there is to hear, and what has broken, dq_conn_next() will tell */
-    }
-    return tell_break(conn, fault);
+    /* A write that failed is not told here: the server may have said why, and that is heard next. */
+    return conn->broken.code == 0 ? DUEQ_OK : tell_break(conn, fault);
 }
 
 /* ---- Replies in ------------------------------------------------------------------------------ */

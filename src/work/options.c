@@ -61,9 +61,8 @@ static int check(const dueq_worker_options *o, dq_fault *fault)
 {
     if (o == NULL) return dq_fault_set(fault, DUEQ_EINVAL, "no options given");
     int rc = check_numbers(o, fault);
-    if (rc == DUEQ_OK && o->queues == NULL) {
-        rc = dq_fault_set(fault, DUEQ_EINVAL, "no queues given");
-    }
+    if (rc < 0) return rc;
+    if (o->queues == NULL) return dq_fault_set(fault, DUEQ_EINVAL, "no queues given");
     for (size_t i = 0; i < o->queue_count && rc == DUEQ_OK; i++) {
         rc = check_queue(o, i, fault);
     }

@@ -26,7 +26,7 @@ static int allocate(dq_shift *shift)
 {
     size_t count = shift->job_count, sources = shift->source_count;
     shift->jobs = calloc(count, sizeof *shift->jobs);
-    shift->picked = calloc(count, sizeof *shift->picked);
+    shift->picked = calloc(count, sizeof(dueq_job *));
     shift->leases = calloc(count, sizeof *shift->leases);
     shift->failures = calloc(count, sizeof *shift->failures);
     shift->sources = calloc(sources, sizeof *shift->sources);

@@ -5,7 +5,7 @@
 #include "queue/handle.h"
 #include "work/shift.h"
 
-#define LEASE_LOOK_MS 10000    /* how long a queue's own lease setting is relied upon */
+#define LEASE_LOOK_MS 60000    /* how long a queue's own lease setting is relied upon */
 #define LEASE_DEFAULT_MS 30000 /* of a queue that its first push will make */
 
 /* The lease is always named in the take, so that how long it is, and when it is to be renewed, is

@@ -10,10 +10,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 enum { LONG_MS = 30000 };
+
+/* As good as for ever, but not if the test itself is killed. */
+#define LINGER "for i in $(seq 1200); do sleep 0.05; done"
 
 static const dueq_worker_queue queue_q[] = {{.name = "q"}};
 
@@ -225,8 +229,7 @@ static void test_program_is_told_of_a_lost_lease(void **state)
 {
     rig *r = *state;
     rig_push(r, "q", "task", 0);
-    start_script(r,
-                 "trap 'touch $DIR/term; exit 0' TERM; touch $DIR/up; while :; do sleep 0.05; done",
+    start_script(r, "trap 'touch $DIR/term; exit 0' TERM; touch $DIR/up; " LINGER,
                  (dueq_worker_options){.lease_ms = 300});
     UNTIL(LONG_MS, has_file(r, "up"));
     dueq_name name = {.id = "task"};
@@ -237,6 +240,24 @@ static void test_program_is_told_of_a_lost_lease(void **state)
     assert_int_equal(rig_worker_stats(r).lost, 1);
     dueq_worker_stop(r->worker);
     rig_stop(r);
+}
+
+/* Told before anything is taken, not found out task by task. */
+static void test_too_few_descriptors(void **state)
+{
+    rig *r = *state;
+    struct rlimit before, few;
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    few = (struct rlimit){.rlim_cur = 200, .rlim_max = before.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+    rig_push(r, "q", "task", 0);
+    start_script(r, "exit 0", (dueq_worker_options){.concurrency = 64});
+    int rc = rig_join(r);
+    setrlimit(RLIMIT_NOFILE, &before);
+    assert_int_equal(rc, DUEQ_ESYSTEM);
+    assert_string_equal(dueq_worker_error(r->worker),
+                        "64 processes at a time need 288 open files; the limit is 200 (ulimit -n)");
+    assert_int_equal(rig_queue_stats(r, "q").ready, 1);
 }
 
 static int count_descriptors(void)
@@ -277,6 +298,7 @@ int main(void)
         TEST(test_two_workers_share),
         TEST(test_programs_answer),
         TEST(test_program_is_told_of_a_lost_lease),
+        TEST(test_too_few_descriptors),
         TEST(test_no_descriptor_leaks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

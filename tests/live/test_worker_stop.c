@@ -11,6 +11,9 @@
 
 enum { LONG_MS = 30000, GRACE_NEVER_MS = 600000 };
 
+/* As good as for ever, but not if the test itself is killed. */
+#define LINGER "for i in $(seq 1200); do sleep 0.05; done"
+
 typedef struct probe {
     atomic_int calls;
     atomic_bool gate;
@@ -214,7 +217,8 @@ static bool has_file(rig *r, const char *name)
 static void test_process_finishes_in_the_grace(void **state)
 {
     rig *r = *state;
-    run_program(r, "touch $DIR/up; while [ ! -e $DIR/go ]; do sleep 0.05; done", GRACE_NEVER_MS);
+    run_program(r, "touch $DIR/up; while [ -d $DIR ] && [ ! -e $DIR/go ]; do sleep 0.05; done",
+                GRACE_NEVER_MS);
     UNTIL(LONG_MS, has_file(r, "up"));
     dueq_worker_stop(r->worker);
     UNTIL(LONG_MS, rig_logged(r, "stopping"));
@@ -229,8 +233,7 @@ static void test_process_finishes_in_the_grace(void **state)
 static void test_process_is_ended_after_the_grace(void **state)
 {
     rig *r = *state;
-    run_program(
-        r, "trap 'touch $DIR/term; exit 0' TERM; touch $DIR/up; while :; do sleep 0.05; done", 100);
+    run_program(r, "trap 'touch $DIR/term; exit 0' TERM; touch $DIR/up; " LINGER, 100);
     UNTIL(LONG_MS, has_file(r, "up"));
     assert_int_equal(rig_stop(r), DUEQ_OK);
     assert_true(has_file(r, "term"));
@@ -242,7 +245,7 @@ static void test_process_is_ended_after_the_grace(void **state)
 static void test_stubborn_process_is_killed(void **state)
 {
     rig *r = *state;
-    run_program(r, "trap '' TERM; touch $DIR/up; while :; do sleep 0.05; done", 100);
+    run_program(r, "trap '' TERM; touch $DIR/up; " LINGER, 100);
     UNTIL(LONG_MS, has_file(r, "up"));
     assert_int_equal(rig_stop(r), DUEQ_OK);
     assert_int_equal(rig_queue_stats(r, "q").ready, 1);
@@ -251,7 +254,7 @@ static void test_stubborn_process_is_killed(void **state)
 static void test_second_stop_kills(void **state)
 {
     rig *r = *state;
-    run_program(r, "trap '' TERM; touch $DIR/up; while :; do sleep 0.05; done", GRACE_NEVER_MS);
+    run_program(r, "trap '' TERM; touch $DIR/up; " LINGER, GRACE_NEVER_MS);
     UNTIL(LONG_MS, has_file(r, "up"));
     dueq_worker_stop(r->worker);
     assert_int_equal(rig_stop(r), DUEQ_OK);

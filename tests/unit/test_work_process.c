@@ -19,16 +19,18 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "support/folder.h"
 #include "support/until.h"
 #include "work/environment.h"
 #include "work/job.h"
 #include "work/process.h"
 
-extern char **environ;
+/* As good as for ever, but not if the test itself is killed. */
+#define LINGER "for i in $(seq 1200); do sleep 0.05; done"
 
 static char **host_environment;
 static int null_fd;
-static char folder[] = "/tmp/dueq-process-XXXXXX";
+static test_folder folder;
 
 /* A job and what its handler answered. */
 typedef struct trial {
@@ -98,7 +100,7 @@ static trial run_script(const char *script)
 
 static void path_of(char path[256], const char *name)
 {
-    snprintf(path, 256, "%s/%s", folder, name);
+    snprintf(path, 256, "%.60s/%s", folder.path, name);
 }
 
 /* The content of a file in the test's folder, "" when there is none. */
@@ -255,9 +257,7 @@ static void test_timeout_of_a_stubborn_group(void **state)
 {
     (void)state;
     char *command[] = {"sh", "-c",
-                       "trap '' TERM; sh -c 'echo $$ > $DIR/child; while :; do sleep 1; done' & "
-                       "while :; do sleep 1; done",
-                       NULL};
+                       "trap '' TERM; sh -c 'echo $$ > $DIR/child; " LINGER "' & " LINGER, NULL};
     trial t = begin(command);
     t.plan.timeout_ms = 500;
     t.plan.grace_ms = 100;
@@ -277,7 +277,7 @@ static void test_timeout_of_a_stubborn_group(void **state)
 static void test_timeout_is_no_success(void **state)
 {
     (void)state;
-    char *command[] = {"sh", "-c", "trap 'exit 0' TERM; while :; do sleep 0.1; done", NULL};
+    char *command[] = {"sh", "-c", "trap 'exit 0' TERM; " LINGER, NULL};
     trial t = begin(command);
     t.plan.timeout_ms = 300;
     run(&t);
@@ -347,8 +347,8 @@ static void test_orders(void **state)
     } cases[] = {
         {"touch $DIR/up; exec sleep 1000", DQ_ORDER_LEAVE},
         {"touch $DIR/up; exec sleep 1000", DQ_ORDER_END},
-        {"trap 'exit 0' TERM; touch $DIR/up; while :; do sleep 0.1; done", DQ_ORDER_END},
-        {"trap '' TERM; touch $DIR/up; while :; do sleep 1; done", DQ_ORDER_KILL},
+        {"trap 'exit 0' TERM; touch $DIR/up; " LINGER, DQ_ORDER_END},
+        {"trap '' TERM; touch $DIR/up; " LINGER, DQ_ORDER_KILL},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         char path[256];
@@ -432,8 +432,8 @@ static void test_host_without_stdin(void **state)
 static int set_up(void **state)
 {
     (void)state;
-    if (mkdtemp(folder) == NULL) return -1;
-    setenv("DIR", folder, 1);
+    folder_make(&folder);
+    setenv("DIR", folder.path, 1);
     sigset_t pipe_signal; /* as in the threads that run handlers */
     sigemptyset(&pipe_signal);
     sigaddset(&pipe_signal, SIGPIPE);
@@ -447,11 +447,7 @@ static int tear_down(void **state)
 {
     (void)state;
     free(host_environment);
-    char *remove[] = {"rm", "-rf", folder, NULL};
-    trial t = begin(remove);
-    t.plan.environment = environ;
-    run(&t);
-    end(&t);
+    folder_free(&folder);
     return 0;
 }
 
