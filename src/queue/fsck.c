@@ -77,9 +77,8 @@ static int ask_script(checkup *c, dq_request *request)
 
 /* ---- Keys ---- */
 
-static const enum dq_key checked_keys[] = {DQ_KEY_DUE,   DQ_KEY_LEASED, DQ_KEY_BODY,
-                                           DQ_KEY_TRIES, DQ_KEY_DEAD,   DQ_KEY_GONE,
-                                           DQ_KEY_WAKE};
+static const enum dq_key checked_keys[] = {DQ_KEY_DUE,  DQ_KEY_LEASED, DQ_KEY_BODY, DQ_KEY_TRIES,
+                                           DQ_KEY_DEAD, DQ_KEY_GONE,   DQ_KEY_WAKE};
 enum { CHECKED_KEY_COUNT = sizeof checked_keys / sizeof *checked_keys };
 
 /* A key of another type makes way; what it holds is kept for a person to look at. */

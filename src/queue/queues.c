@@ -140,21 +140,38 @@ int dueq_queue_purge(dueq *handle, const char *queue, int64_t *count)
     return rc;
 }
 
-/* Partitions first, the registry's entry last: a deletion that is cut short can be repeated. */
+static int check_empty(dueq *handle, const char *queue)
+{
+    dueq_stats stats;
+    int rc = dueq_queue_stats(handle, queue, &stats);
+    bool empty = stats.waiting + stats.ready + stats.leased + stats.dead == 0;
+    return rc == DUEQ_OK && !empty ? DUEQ_STATE : rc;
+}
+
+/* The entry goes first: a pusher who finds its partition gone then makes the queue anew, and
+ * registers it, so that no task is ever in a queue out of sight. */
+static int delete_registered(dueq *handle, const char *queue, bool force, int64_t deadline_us)
+{
+    dq_settings stored;
+    dq_queue *known; /* found now: without the entry it could not be */
+    int rc = dq_queue_find(handle, queue, deadline_us, &known);
+    if (rc == DUEQ_OK) rc = dq_registry_read(handle, queue, deadline_us, &stored);
+    if (rc == DUEQ_OK) rc = dq_registry_remove(handle, queue, deadline_us);
+    if (rc != DUEQ_OK) return rc;
+    purge_work w = {.remove = true, .only_empty = !force};
+    rc = dq_every_partition(handle, queue, &purge_every, &w, deadline_us);
+    if (rc == DUEQ_MISSING) rc = DUEQ_OK; /* some of its partitions did not stand */
+    if (rc != DUEQ_OK) dq_registry_write(handle, "HSETNX", queue, &stored, deadline_us);
+    dq_queue_forget(handle, queue);
+    return rc;
+}
+
 int dueq_queue_delete(dueq *handle, const char *queue, bool force)
 {
     int rc = dq_check_queue(handle, queue);
-    if (rc < 0) return rc;
-    int64_t deadline_us = dq_handle_deadline_us(handle, 0);
-    if (!force) {
-        dueq_stats stats;
-        rc = dueq_queue_stats(handle, queue, &stats);
-        if (rc != DUEQ_OK) return rc;
-        if (stats.waiting + stats.ready + stats.leased + stats.dead > 0) return DUEQ_STATE;
-    }
-    purge_work w = {.remove = true, .only_empty = !force};
-    rc = dq_every_partition(handle, queue, &purge_every, &w, deadline_us);
-    return rc == DUEQ_OK ? dq_registry_remove(handle, queue, deadline_us) : rc;
+    if (rc == DUEQ_OK && !force) rc = check_empty(handle, queue);
+    if (rc != DUEQ_OK) return rc;
+    return delete_registered(handle, queue, force, dq_handle_deadline_us(handle, 0));
 }
 
 /* ---- stats ---- */

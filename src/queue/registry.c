@@ -70,72 +70,112 @@ static dq_queue *remember(dueq *handle, const char *name, const dq_settings *sto
 
 /* ---- The registry on the server ---- */
 
-/* A plain command on the registry's key; the reply is the caller's. */
-static int ask_registry(dueq *handle, const char *command, const char *name, const char *value,
-                        int64_t deadline_us, valkeyReply **reply)
+/* A plain command on the registry's key. The request is the caller's to clear. */
+static int ask_registry(dueq *handle, dq_request *request, const char *command, const char *name,
+                        const char *value, int64_t deadline_us)
 {
-    dq_request request = {0};
-    dq_args_add_text(&request.args, command);
-    dq_args_add_text(&request.args, handle->registry);
-    if (name) dq_args_add_text(&request.args, name);
-    if (value) dq_args_add_text(&request.args, value);
-    int rc = request.args.failed
-                 ? dq_fault_set(&handle->fault, DUEQ_ENOMEM, "out of memory")
-                 : dq_link_exchange(handle->link, &request, 1, deadline_us, &handle->fault);
-    *reply = request.reply;
-    request.reply = NULL;
-    dq_request_clear(&request);
-    return rc;
+    *request = (dq_request){0};
+    dq_args_add_text(&request->args, command);
+    dq_args_add_text(&request->args, handle->registry);
+    if (name) dq_args_add_text(&request->args, name);
+    if (value) dq_args_add_text(&request->args, value);
+    if (request->args.failed) return dq_fault_set(&handle->fault, DUEQ_ENOMEM, "out of memory");
+    return dq_link_exchange(handle->link, request, 1, deadline_us, &handle->fault);
 }
 
 int dq_registry_read(dueq *handle, const char *name, int64_t deadline_us, dq_settings *stored)
 {
-    valkeyReply *reply;
-    int rc = ask_registry(handle, "HGET", name, NULL, deadline_us, &reply);
-    if (rc < 0) return rc;
-    if (!dq_reply_is_text(reply))
+    dq_request request;
+    int rc = ask_registry(handle, &request, "HGET", name, NULL, deadline_us);
+    const valkeyReply *reply = request.reply;
+    if (rc == DUEQ_OK && !dq_reply_is_text(reply))
         rc = DUEQ_MISSING;
-    else if (!dq_settings_read(stored, reply->str, reply->len))
+    else if (rc == DUEQ_OK && !dq_settings_read(stored, reply->str, reply->len))
         rc = dq_fault_set(&handle->fault, DUEQ_ECORRUPT,
                           "the entry of queue \"%s\" in %s cannot be read", name, handle->registry);
-    freeReplyObject(reply);
+    dq_request_clear(&request);
     return rc;
+}
+
+/* Whether an entry that stood already is what a sending whose answer was lost had written. */
+static bool is_own_entry(dueq *handle, const char *name, const dq_settings *stored,
+                         int64_t deadline_us)
+{
+    dq_settings standing;
+    return dq_registry_read(handle, name, deadline_us, &standing) == DUEQ_OK &&
+           memcmp(&standing, stored, sizeof standing) == 0;
 }
 
 int dq_registry_write(dueq *handle, const char *command, const char *name,
                       const dq_settings *stored, int64_t deadline_us)
 {
     dq_buf text = {0};
-    if (!dq_settings_write(&text, stored)) {
-        dq_buf_clear(&text);
-        return dq_fault_set(&handle->fault, DUEQ_ENOMEM, "out of memory");
-    }
-    valkeyReply *reply;
-    int rc = ask_registry(handle, command, name, text.data, deadline_us, &reply);
-    if (rc == DUEQ_OK && strcmp(command, "HSETNX") == 0 && dq_reply_int(reply, 1) == 0)
+    dq_request request = {0};
+    int rc = dq_settings_write(&text, stored)
+                 ? ask_registry(handle, &request, command, name, text.data, deadline_us)
+                 : dq_fault_set(&handle->fault, DUEQ_ENOMEM, "out of memory");
+    bool stood =
+        rc == DUEQ_OK && strcmp(command, "HSETNX") == 0 && dq_reply_int(request.reply, 1) == 0;
+    if (stood && !(request.resent && is_own_entry(handle, name, stored, deadline_us)))
         rc = DUEQ_EXISTS;
-    freeReplyObject(reply);
+    dq_request_clear(&request);
     dq_buf_clear(&text);
     return rc;
 }
 
 int dq_registry_remove(dueq *handle, const char *name, int64_t deadline_us)
 {
-    valkeyReply *reply;
-    int rc = ask_registry(handle, "HDEL", name, NULL, deadline_us, &reply);
-    freeReplyObject(reply);
-    if (rc == DUEQ_OK) dq_queue_forget(handle, name);
+    dq_request request;
+    int rc = ask_registry(handle, &request, "HDEL", name, NULL, deadline_us);
+    dq_request_clear(&request);
     return rc;
 }
 
 /* ---- Finding and making ---- */
+
+/* The settings as the first partition has them. DUEQ_OK, DUEQ_MISSING or negative. */
+static int read_standing(dueq *handle, const char *name, int64_t deadline_us, dq_settings *stored)
+{
+    dq_keys keys;
+    dq_request request = {0};
+    bool fine = dq_keys_make(&keys, handle->url.prefix, name, 0);
+    dq_args_add_text(&request.args, "HMGET");
+    if (fine) dq_args_add_text(&request.args, keys.name[DQ_KEY_META]);
+    for (int i = 0; i < DQ_SETTING_COUNT; i++)
+        dq_args_add_text(&request.args, dq_setting_list[i].name);
+    int rc = fine && !request.args.failed
+                 ? dq_link_exchange(handle->link, &request, 1, deadline_us, &handle->fault)
+                 : dq_fault_set(&handle->fault, DUEQ_ENOMEM, "out of memory");
+    *stored = dq_settings_default();
+    for (size_t i = 0; i < DQ_SETTING_COUNT; i++) {
+        int64_t value = dq_reply_int(dq_reply_at(request.reply, i), -1);
+        if (value >= 0) dq_setting_set(stored, &dq_setting_list[i], value);
+    }
+    bool stands = dq_reply_is_text(dq_reply_at(request.reply, 0)) && stored->partitions >= 1 &&
+                  stored->partitions <= DUEQ_PARTITIONS_MAX;
+    dq_request_clear(&request);
+    dq_keys_clear(&keys);
+    return rc == DUEQ_OK && !stands ? DUEQ_MISSING : rc;
+}
+
+/* The entry of a queue; one that was lost is written anew from what stands. */
+static int read_or_heal(dueq *handle, const char *name, int64_t deadline_us, dq_settings *stored)
+{
+    int rc = dq_registry_read(handle, name, deadline_us, stored);
+    if (rc == DUEQ_MISSING) {
+        rc = read_standing(handle, name, deadline_us, stored);
+        if (rc == DUEQ_OK) rc = dq_registry_write(handle, "HSETNX", name, stored, deadline_us);
+        if (rc == DUEQ_EXISTS) rc = dq_registry_read(handle, name, deadline_us, stored);
+    }
+    return rc;
+}
 
 int dq_queue_find(dueq *handle, const char *name, int64_t deadline_us, dq_queue **queue)
 {
     *queue = *find_place(handle, name);
     if (*queue) return DUEQ_OK;
     dq_settings stored;
-    int rc = dq_registry_read(handle, name, deadline_us, &stored);
+    int rc = read_or_heal(handle, name, deadline_us, &stored);
     if (rc != DUEQ_OK) return rc;
     *queue = remember(handle, name, &stored);
     return *queue ? DUEQ_OK : dq_fault_set(&handle->fault, DUEQ_ENOMEM, "out of memory");
@@ -202,7 +242,8 @@ static int make_partitions(dueq *handle, const char *name, const dq_settings *st
 
 /* Brings the partitions in line with the registry's entry; where they stand with another number
  * (the entry had been lost), the entry is put right instead. */
-static int complete(dueq *handle, const char *name, dq_settings *stored, int64_t deadline_us)
+static int settle_partitions(dueq *handle, const char *name, dq_settings *stored,
+                             int64_t deadline_us)
 {
     int64_t standing = 0;
     int rc = make_partitions(handle, name, stored, deadline_us, &standing);
@@ -217,6 +258,16 @@ static int complete(dueq *handle, const char *name, dq_settings *stored, int64_t
         rc = dq_fault_set(&handle->fault, DUEQ_ECORRUPT,
                           "queue \"%s\": its partitions do not agree on their number", name);
     return rc;
+}
+
+/* The same, and sees to it that what was made is registered, though somebody may have deleted the
+ * queue while it was being made: a partition without an entry would be out of sight. */
+static int complete(dueq *handle, const char *name, dq_settings *stored, int64_t deadline_us)
+{
+    int rc = settle_partitions(handle, name, stored, deadline_us);
+    if (rc != DUEQ_OK) return rc;
+    int written = dq_registry_write(handle, "HSETNX", name, stored, deadline_us);
+    return written < 0 ? written : rc;
 }
 
 int dq_queue_refresh(dueq *handle, const char *name, int64_t deadline_us)
@@ -277,12 +328,14 @@ int dueq_queues(dueq *handle, dueq_queue_list **list)
     *list = NULL;
     int rc = dq_check_open(handle);
     if (rc < 0) return rc;
-    valkeyReply *reply;
-    rc = ask_registry(handle, "HKEYS", NULL, NULL, dq_handle_deadline_us(handle, 0), &reply);
-    if (rc < 0) return rc;
-    *list = make_list(reply);
-    freeReplyObject(reply);
-    return *list ? DUEQ_OK : dq_fault_set(&handle->fault, DUEQ_ENOMEM, "out of memory");
+    dq_request request;
+    rc = ask_registry(handle, &request, "HKEYS", NULL, NULL, dq_handle_deadline_us(handle, 0));
+    if (rc == DUEQ_OK) {
+        *list = make_list(request.reply);
+        if (!*list) rc = dq_fault_set(&handle->fault, DUEQ_ENOMEM, "out of memory");
+    }
+    dq_request_clear(&request);
+    return rc;
 }
 
 void dueq_queue_list_free(dueq_queue_list *list)

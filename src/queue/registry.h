@@ -12,7 +12,7 @@ int dq_registry_read(dueq *handle, const char *name, int64_t deadline_us, dq_set
 int dq_registry_write(dueq *handle, const char *command, const char *name,
                       const dq_settings *stored, int64_t deadline_us);
 
-/* Removes the entry, and what the handle knows. */
+/* Removes the entry. */
 int dq_registry_remove(dueq *handle, const char *name, int64_t deadline_us);
 
 #endif

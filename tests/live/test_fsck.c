@@ -88,7 +88,7 @@ static void a_sound_queue(void **state)
     ASSERT_RC(f->handle, dueq_fsck(f->handle, "q", &steps, NULL, NULL, NULL), DUEQ_OK);
 }
 
-/* ---- Ids ------------------------------------------------------------------------------------------ */
+/* ---- Ids ------------------------------------------------------------------------------------- */
 
 static void a_task_in_no_state(void **state)
 {
@@ -168,7 +168,7 @@ static void many_faults(void **state)
     assert_int_equal(queue_drain(f->handle, "q"), 3000);
 }
 
-/* ---- Keys ----------------------------------------------------------------------------------------- */
+/* ---- Keys ------------------------------------------------------------------------------------ */
 
 static void a_key_that_is_gone(void **state)
 {
@@ -206,7 +206,7 @@ static void a_key_without_its_sentinel(void **state)
     find_and_mend(f, "dueq:{q:0}:leased: the key lacks its sentinel");
 }
 
-/* A key of another type is named, set aside with what it holds, and its tasks' states are mended. */
+/* A key of another type is named and set aside with what it holds; its tasks' states are mended. */
 static void a_key_of_another_type(void **state)
 {
     fixture *f = *state;

@@ -3,6 +3,7 @@
 #include "support/queue_fixture.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,7 +30,7 @@ static void assert_settings(dueq_settings have, dueq_settings wanted)
 
 static const dueq_settings defaults = {1, 20, 30000, 1 << 20, 10000, INT64_C(30) * 86400000, -1};
 
-/* ---- create and config ---------------------------------------------------------------------------- */
+/* ---- create and config ----------------------------------------------------------------------- */
 
 static void create_with_defaults_or_not(void **state)
 {
@@ -79,13 +80,13 @@ static void settings_out_of_bounds_are_refused(void **state)
 {
     fixture *f = *state;
     static const dueq_settings bad[] = {
-        {.partitions = -1},       {.partitions = 1025},
-        {.max_attempts = -1},     {.max_attempts = DUEQ_ATTEMPTS_MAX + 1},
-        {.lease_ms = -1},         {.lease_ms = DUEQ_LEASE_MS_MAX + 1},
-        {.payload_max = -1},      {.payload_max = INT64_C(1) + DUEQ_PAYLOAD_MAX},
-        {.dead_max = -2},         {.dead_max = INT64_MAX},
-        {.dead_age_ms = -2},      {.dead_age_ms = DUEQ_DELAY_MS_MAX + 1},
-        {.retention_ms = -2},     {.retention_ms = INT64_C(7) * 86400000 + 1},
+        {.partitions = -1},      {.partitions = 1025},
+        {.max_attempts = -1},    {.max_attempts = DUEQ_ATTEMPTS_MAX + 1},
+        {.lease_ms = -1},        {.lease_ms = DUEQ_LEASE_MS_MAX + 1},
+        {.payload_max = -1},     {.payload_max = INT64_C(1) + DUEQ_PAYLOAD_MAX},
+        {.dead_max = -2},        {.dead_max = INT64_MAX},
+        {.dead_age_ms = -2},     {.dead_age_ms = DUEQ_DELAY_MS_MAX + 1},
+        {.retention_ms = -2},    {.retention_ms = INT64_C(7) * 86400000 + 1},
         {.lease_ms = INT64_MIN},
     };
     queue_make(f->handle, "q", NULL);
@@ -123,8 +124,7 @@ static void two_make_the_same_queue_at_once(void **state)
         pthread_create(&threads[0], NULL, create_with_few, few);
         pthread_create(&threads[1], NULL, create_with_many, many);
         for (int i = 0; i < 2; i++) pthread_join(threads[i], &failed[i]);
-        if (failed[0] || failed[1])
-            fail_msg("%s; %s", dueq_error(few), dueq_error(many));
+        if (failed[0] || failed[1]) fail_msg("%s; %s", dueq_error(few), dueq_error(many));
         dueq_settings seen_by_few = config_of(few, "q");
         assert_settings(seen_by_few, config_of(many, "q"));
         assert_int_equal(seen_by_few.lease_ms, seen_by_few.partitions * 1111);
@@ -138,7 +138,7 @@ static void two_make_the_same_queue_at_once(void **state)
     dueq_close(many);
 }
 
-/* ---- pause and resume ----------------------------------------------------------------------------- */
+/* ---- pause and resume ------------------------------------------------------------------------ */
 
 static void nothing_is_taken_from_a_paused_queue(void **state)
 {
@@ -179,7 +179,7 @@ static void expired_leases_wait_out_a_pause(void **state)
     dueq_batch_free(batch);
 }
 
-/* ---- purge and delete ------------------------------------------------------------------------------ */
+/* ---- purge and delete ------------------------------------------------------------------------ */
 
 /* Some tasks in each state; returns a batch of leased ones. */
 static dueq_batch *fill(dueq *h, const char *queue)
@@ -260,7 +260,7 @@ static void delete_wants_an_empty_queue_or_force(void **state)
     assert_int_equal(server_int(f->server, "DBSIZE"), 0);
 }
 
-/* ---- list and stats -------------------------------------------------------------------------------- */
+/* ---- list and stats -------------------------------------------------------------------------- */
 
 static void queues_are_listed_sorted(void **state)
 {
@@ -328,7 +328,7 @@ static void stats_count_everything(void **state)
     assert_in_range(stats.oldest_ready_ms, 0, 60000);
 }
 
-/* ---- What heals ------------------------------------------------------------------------------------ */
+/* ---- What heals ------------------------------------------------------------------------------ */
 
 static void a_lost_registry_entry_heals(void **state)
 {
@@ -338,13 +338,63 @@ static void a_lost_registry_entry_heals(void **state)
     queue_push_many(f->handle, "q", "t", 30, 0);
     server_do(f->server, "DEL dueq:queues");
     dueq *other = fixture_open(f);
-    assert_null(queue_take(other, "q", 1, 0)); /* it cannot know */
+    dueq_batch *batch = queue_take_one(other, "q", 60000); /* a partition stands: so it knows */
+    ASSERT_RC(other, queue_release(other, "q", batch->tasks[0].receipt), DUEQ_OK);
+    dueq_batch_free(batch);
+    assert_int_equal(server_int(f->server, "HEXISTS dueq:queues q"), 1);
     ASSERT_RC(other, queue_push(other, "q", "one more", "x", 0), DUEQ_OK);
     assert_int_equal(config_of(other, "q").partitions, 3);
     assert_int_equal(queue_drain(other, "q"), 31);
     dueq_close(other);
     queue_push_many(f->handle, "q", "again", 3, 0);
     assert_int_equal(queue_drain(f->handle, "q"), 3);
+}
+
+typedef struct pusher {
+    dueq *handle;
+    atomic_bool stop;
+    int failures;
+} pusher;
+
+static void *keep_pushing(void *context)
+{
+    pusher *p = context;
+    while (!atomic_load(&p->stop)) {
+        dueq_new_task tasks[3] = {{.payload = "x", .payload_len = 1}};
+        if (dueq_push(p->handle, "q", tasks, 3, NULL) < 0) p->failures++;
+    }
+    return NULL;
+}
+
+/* However a deletion and pushes meet, no task is left in a queue that is not registered. */
+static void a_deletion_under_pushes_strands_nothing(void **state)
+{
+    fixture *f = *state;
+    enum { ROUNDS = 20, DELETIONS = 20, PARTITIONS = 4 };
+    dueq_settings settings = {.partitions = PARTITIONS};
+    for (int i = 0; i < ROUNDS; i++) {
+        queue_make(f->handle, "q", &settings);
+        pusher p = {.handle = fixture_open(f)};
+        pthread_t thread;
+        pthread_create(&thread, NULL, keep_pushing, &p);
+        for (int k = 0; k < DELETIONS; k++) {
+            UNTIL(10000, server_int(f->server, "HLEN dueq:{q:0}:body") > 3);
+            int rc = dueq_queue_delete(f->handle, "q", true);
+            if (rc != DUEQ_MISSING) ASSERT_RC(f->handle, rc, DUEQ_OK);
+        }
+        atomic_store(&p.stop, true);
+        pthread_join(thread, NULL);
+        assert_int_equal(p.failures, 0);
+        dueq_close(p.handle);
+        long long stranded = 0;
+        for (int k = 0; k < PARTITIONS; k++)
+            if (server_int(f->server, "EXISTS dueq:{q:%d}:meta", k))
+                stranded += server_int(f->server, "HLEN dueq:{q:%d}:body", k) - 1;
+        if (stranded && !server_int(f->server, "HEXISTS dueq:queues q"))
+            fail_msg("%lld tasks in a queue that is not registered", stranded);
+        int rc = dueq_queue_delete(f->handle, "q", true);
+        if (rc != DUEQ_OK && rc != DUEQ_MISSING) ASSERT_RC(f->handle, rc, DUEQ_OK);
+    }
 }
 
 /* Made anew with another number of partitions while the old ones stand: the old number counts, and
@@ -446,6 +496,7 @@ int main(void)
         FIXTURE_TEST(prefixes_do_not_meet),
         FIXTURE_TEST(stats_count_everything),
         FIXTURE_TEST(a_lost_registry_entry_heals),
+        FIXTURE_TEST(a_deletion_under_pushes_strands_nothing),
         FIXTURE_TEST(the_standing_partitions_decide),
         FIXTURE_TEST(lost_settings_heal),
         FIXTURE_TEST(lost_settings_leave_replies_bounded),
