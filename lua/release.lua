@@ -3,7 +3,7 @@
 -- ARGV: partitions
 -- then: id, a task each; then: lease, a task each
 -- returns: {OK} | {LOST, outcome…} with OK or LOST a task | {STALE}
--- include: clock tries held marker announce types
+-- include: clock tries write_tries held marker announce types
 
 local m = redis.call('HMGET', meta, 'partitions', 'armed_at', 'armed_until')
 if m[1] ~= partitions then return {STALE} end
@@ -25,9 +25,21 @@ for i = 1, count do
   end
 end
 if #ids == 0 then return answer end
-check_types({due}, {})
+check_types({due}, {tries})
 local removed = redis.call('ZREM', leased, unpack(ids))
 redis.call('ZADD', due, unpack(dues))
+-- What was remembered of an extended lease ends with it.
+if redis.call('HLEN', tries) > 1 then
+  local entries = redis.call('HMGET', tries, unpack(ids))
+  for i = 1, #ids do
+    local failures, _, _, why = read_tries(entries[i])
+    if failures > 0 then
+      redis.call('HSET', tries, ids[i], write_tries(failures, '', '', why))
+    elseif entries[i] then
+      redis.call('HDEL', tries, ids[i])
+    end
+  end
+end
 redis.call('HINCRBY', meta, 'released', removed)
 announce(now, m[2], m[3])
 return answer[1] == OK and {OK} or answer

@@ -23,19 +23,22 @@ local m = redis.call('HMGET', meta, 'partitions', 'paused', 'token', 'lease_ms',
 if m[1] ~= partitions then return {STALE} end
 local record_max = math.max(tonumber(m[6]) or 0, 1)
 
--- Records of the first ids, in pieces that fit the budget whatever the records' sizes; `least_count`
--- of them in any case.
+-- Records of the first ids, as many as fit the budget; `least_count` of them in any case. In pieces
+-- that fit whatever the records' sizes; one by one, by its own size, where only that may fit.
 local function read_records(ids, budget, least_count)
   local records = {}
-  local piece = math.max(least_count, math.min(1000, math.floor(budget / record_max)))
-  while piece > 0 and #records < #ids do
+  while #records < #ids do
     local from = #records
-    local got = redis.call('HMGET', body, unpack(ids, from + 1, math.min(from + piece, #ids)))
-    for i = 1, #got do
+    local piece = math.min(1000, math.floor(budget / record_max), #ids - from)
+    if piece < 1 then
+      if from >= least_count and redis.call('HSTRLEN', body, ids[from + 1]) > budget then break end
+      piece = 1
+    end
+    local got = redis.call('HMGET', body, unpack(ids, from + 1, from + piece))
+    for i = 1, piece do
       records[from + i] = got[i]
       if got[i] then budget = budget - #got[i] end
     end
-    piece = math.max(0, math.min(1000, math.floor(budget / record_max)))
   end
   return records
 end

@@ -1,7 +1,7 @@
 -- How many markers there are; -1 where `wake` is of another type, which costs lateness only.
 local function marker_count()
-  local count = redis.pcall('LLEN', wake)
-  return type(count) == 'number' and count or -1
+  local number = redis.pcall('LLEN', wake)
+  return type(number) == 'number' and number or -1
 end
 
 -- Leaves one marker for the idle workers, who block on `wake`; never more than one at a time. A

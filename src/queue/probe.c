@@ -24,6 +24,7 @@ static const probe probes[] = {
     {true, {"HEXISTS", "%h", "a"}},
     {true, {"HINCRBY", "%h", "n", "1"}},
     {true, {"HLEN", "%h"}},
+    {true, {"HSTRLEN", "%h", "a"}},
     {true, {"HKEYS", "%h"}},
     {true, {"HDEL", "%h", "a"}},
     {true, {"ZADD", "%z", "1", "a"}},

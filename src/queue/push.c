@@ -279,8 +279,8 @@ static const dueq_new_task *widest_task(const dueq_new_task *tasks, size_t count
 /* The queue's own limit, so that nothing of the call is sent when one payload is over it. What the
  * handle knows of it may be out of date, and is looked up again before it refuses; the script, which
  * knows, looks too. */
-static int check_payloads(dueq *handle, const char *queue, const dueq_new_task *tasks,
-                          size_t count, int64_t deadline_us)
+static int check_payloads(dueq *handle, const char *queue, const dueq_new_task *tasks, size_t count,
+                          int64_t deadline_us)
 {
     const dueq_new_task *widest = widest_task(tasks, count);
     int64_t payload_max = 0;

@@ -254,27 +254,39 @@ int dq_take_once(dueq *handle, const char *name, const dq_take_call *call, dueq_
     return rc < 0 ? rc : DUEQ_EMPTY;
 }
 
-void dq_take_disarm(dueq *handle, int64_t deadline_us)
+/* ---- Leaving a partition to others ---- */
+
+/* A look that wants nothing and does not stay: the script relieves this handle, and leaves a
+ * marker for another where one is needed. Not answered: others look once its time is over. */
+static void leave_to_others(dueq *handle, dq_queue *queue, uint32_t partition, int64_t deadline_us)
 {
     dq_fault kept = handle->fault;
-    dueq_batch none = {0};
-    dq_batch unused = {.pub = none};
+    dq_batch unused = {.task_cap = 0};
     dq_outlook outlook = {0};
     dq_take_call call = {.stays = DQ_STAYS_NOT, .deadline_us = deadline_us};
-    for (dq_queue *queue = handle->queues; queue; queue = queue->next) {
-        for (uint32_t p = 0; p < queue->partition_count; p++) {
-            if (!queue->armed[p]) continue;
-            queue->armed[p] = false;
-            look l = {.handle = handle,
-                      .queue = queue,
-                      .call = &call,
-                      .batch = &unused,
-                      .outlook = &outlook};
-            ask a = {.partition = p};
-            ask_all(&l, &a, 1); /* not answered: others look once its time is over */
-        }
-    }
+    look l = {
+        .handle = handle, .queue = queue, .call = &call, .batch = &unused, .outlook = &outlook};
+    ask a = {.partition = partition};
+    queue->armed[partition] = false;
+    ask_all(&l, &a, 1);
     handle->fault = kept;
+}
+
+void dq_take_disarm(dueq *handle, int64_t deadline_us)
+{
+    for (dq_queue *queue = handle->queues; queue; queue = queue->next)
+        for (uint32_t p = 0; p < queue->partition_count; p++)
+            if (queue->armed[p]) leave_to_others(handle, queue, p, deadline_us);
+}
+
+void dq_take_pass_on(dueq *handle, const char *name, uint32_t partition, int64_t deadline_us)
+{
+    dq_fault kept = handle->fault;
+    dq_queue *queue;
+    int rc = dq_queue_find(handle, name, deadline_us, &queue);
+    handle->fault = kept;
+    if (rc == DUEQ_OK && partition < queue->partition_count)
+        leave_to_others(handle, queue, partition, deadline_us);
 }
 
 /* ---- The public take: look, and wait ---- */

@@ -34,4 +34,7 @@ int dq_take_once(dueq *handle, const char *queue, const dq_take_call *call, dueq
  * another worker is woken for it. */
 void dq_take_disarm(dueq *handle, int64_t deadline_us);
 
+/* Passes a marker on that this handle cannot use: the script leaves another if there is need. */
+void dq_take_pass_on(dueq *handle, const char *queue, uint32_t partition, int64_t deadline_us);
+
 #endif

@@ -175,20 +175,28 @@ static void listen_if_not(dq_waiter *waiter)
     if (!waiter->listening) listen_failed(waiter);
 }
 
-/* Finds the queue and partition whose marker came, so that the next take starts there. */
-static void note_marker(dq_waiter *waiter, const valkeyReply *key)
+/* Whose marker came: the watched queue and its partition; NULL for a key that is not watched. */
+static watch *find_marked(dq_waiter *waiter, const valkeyReply *key, uint32_t *partition)
 {
     for (size_t i = 0; i < waiter->watch_count; i++) {
         watch *w = &waiter->watches[i];
-        for (uint32_t p = 0; p < w->key_count; p++) {
-            if (strlen(w->keys[p]) != key->len || memcmp(w->keys[p], key->str, key->len) != 0)
-                continue;
-            w->woken = true;
-            for (dq_queue *queue = waiter->handle->queues; queue; queue = queue->next)
-                if (strcmp(queue->name, w->name) == 0) queue->next_partition = p;
-            return;
-        }
+        for (*partition = 0; *partition < w->key_count; ++*partition)
+            if (strlen(w->keys[*partition]) == key->len &&
+                memcmp(w->keys[*partition], key->str, key->len) == 0)
+                return w;
     }
+    return NULL;
+}
+
+/* Notes the queue that is to be looked at, and where the next take is to start. */
+static void note_marker(dq_waiter *waiter, const valkeyReply *key)
+{
+    uint32_t partition;
+    watch *w = find_marked(waiter, key, &partition);
+    if (!w) return;
+    w->woken = true;
+    for (dq_queue *queue = waiter->handle->queues; queue; queue = queue->next)
+        if (strcmp(queue->name, w->name) == 0) queue->next_partition = partition;
 }
 
 /* Reads what has come on the listening connection. *marker is a marker's reply, {key, value}, and
@@ -306,8 +314,9 @@ static void take_back(dq_waiter *waiter, int64_t deadline_us)
     }
     if (waiter->listening) stop_listening(waiter);
     if (!marker) return;
-    const char *const pass_on[] = {"LPUSH", marker->element[0]->str, "1"};
-    say(waiter, pass_on, 3, deadline_us);
+    uint32_t partition;
+    const watch *w = find_marked(waiter, marker->element[0], &partition);
+    if (w) dq_take_pass_on(waiter->handle, w->name, partition, deadline_us);
     freeReplyObject(marker);
 }
 

@@ -23,9 +23,9 @@ script_list=$(cat "$DUEQ_SOURCE"/lua/*.lua "$DUEQ_SOURCE"/lua/shared/*.lua | sed
     grep -oE "'[A-Z]{3,}'" | tr -d "'" | grep -vxE 'COUNT|LIMIT|OOM|WITHSCORES' | tidy)
 
 # What the library sends: AUTH needs no permission, SELECT only another database. The words of
-# error replies, of the embedded server and of doctor itself are not sent.
+# error replies and of the embedded server are not sent; what doctor and facts ask can be refused.
 sent_list=$(find "$DUEQ_SOURCE/src/queue" "$DUEQ_SOURCE/src/wire" -name '*.c' ! -name 'local*' \
-    ! -name probe.c ! -name doctor.c ! -name answer.c -exec cat {} + |
+    ! -name probe.c ! -name doctor.c ! -name facts.c ! -name answer.c -exec cat {} + |
     grep -oE '"[A-Z]{2,}"' | tr -d '"' | grep -vxE 'AUTH|SELECT' |
     sed -E 's/^(ID|SETNAME|UNBLOCK)$/client|\1/; /^CLIENT$/d' | tidy)
 
