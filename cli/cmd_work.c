@@ -100,6 +100,7 @@ static void hear_signals(void)
     sigemptyset(&action.sa_mask);
     sigaction(SIGTERM, &action, NULL);
     sigaction(SIGINT, &action, NULL);
+    signal(SIGCHLD, SIG_DFL); /* a parent may have left it ignored: no exit status would be had */
 }
 
 typedef struct log_form {

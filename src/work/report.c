@@ -150,7 +150,7 @@ static bool report_kind(dq_shift *shift, dq_source *source, kind what)
         if (outcome >= 0) {
             settle(shift, job, what, outcome);
         } else {
-            job->unsure = job->unsure || outcome == DUEQ_EUNSURE;
+            job->unsure = job->unsure || outcome == DUEQ_EUNSURE || outcome == DUEQ_EPROTO;
             job->next_report = source->reports;
             source->reports = job;
         }

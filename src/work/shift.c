@@ -2,6 +2,7 @@
 #include "work/shift.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -68,10 +69,23 @@ static int check_descriptors(dq_shift *shift)
                         (unsigned long long)limit.rlim_cur);
 }
 
+/* Where the host has its children reaped unseen, no exit status would ever be had. */
+static int check_children(dq_shift *shift)
+{
+    struct sigaction action;
+    bool unseen = sigaction(SIGCHLD, NULL, &action) == 0 &&
+                  (action.sa_handler == SIG_IGN || (action.sa_flags & SA_NOCLDWAIT) != 0);
+    if (!unseen) return DUEQ_OK;
+    return dq_fault_set(&shift->worker->fault, DUEQ_ESYSTEM,
+                        "SIGCHLD is ignored, so that the exit status of a program is lost: set it "
+                        "to SIG_DFL, without SA_NOCLDWAIT");
+}
+
 static int set_up_processes(dq_shift *shift)
 {
     if (shift->options->command == NULL) return DUEQ_OK;
     int rc = check_descriptors(shift);
+    if (rc == DUEQ_OK) rc = check_children(shift);
     if (rc < 0) return rc;
     shift->environment = dq_environment_base(environ);
     if (shift->environment == NULL) return fail_memory(shift);
