@@ -91,6 +91,8 @@ _dueq() {
         __dueq_offer -W "$(cut -d' ' -f1 <<<"$commands" | sort -u)" -- "$current"
     elif [[ $'\n'$commands == *$'\n'"$command "* ]]; then
         __dueq_offer -W "$(sed -n "s/^$command //p" <<<"$commands")" -- "$current"
+    elif [[ $command == bench ]]; then
+        __dueq_offer -W 'push work lateness mix burst memory idle scale' -- "$current"
     elif ((operands == 0)) || [[ $command == work || $command == fsck ]]; then
         case $command in
         server* | doctor | demo | queues) ;;

@@ -64,7 +64,7 @@ end
 function __dueq_wants_queue
     set --local command (__dueq_command)
     __dueq_commands | string match --quiet --regex "^$command\\t"; or return 1
-    not string match --quiet --regex '^(server|doctor|demo|queues|help)' -- $command
+    not string match --quiet --regex '^(server|doctor|demo|bench|queues|help)' -- $command
 end
 
 complete --command dueq --no-files
@@ -72,3 +72,5 @@ complete --command dueq --arguments '(__dueq_next_commands)'
 complete --command dueq --condition 'string match --quiet -- "-*" (commandline --current-token)' \
     --arguments '(__dueq_options)'
 complete --command dueq --condition __dueq_wants_queue --arguments '(__dueq_queues)'
+complete --command dueq --condition 'test (__dueq_command) = bench' \
+    --arguments 'push work lateness mix burst memory idle scale'

@@ -74,7 +74,8 @@ typedef enum dueq_outcome {
     DUEQ_EDENIED = -7,    /* the server's ACL forbids a command or a key */
     DUEQ_EUNSURE = -8,    /* the answer was lost: the call may or may not have taken effect */
     DUEQ_ETIMEOUT = -9,   /* not done within the deadline; it did not take effect */
-    DUEQ_EPROTO = -10,    /* the peer does not speak the Redis protocol, or breaks it */
+    DUEQ_EPROTO = -10,    /* the peer does not speak the Redis protocol, or breaks it: what was sent
+                             may have taken effect */
     DUEQ_ESERVER = -11,   /* any other error the server answered */
     DUEQ_EREADONLY = -12, /* a read-only replica */
     DUEQ_EFULL = -13,     /* the server is out of memory (noeviction) */
@@ -197,7 +198,8 @@ typedef enum dueq_if_exists {
     DUEQ_IF_EXISTS_EARLIEST, /* waiting, ready: the earlier due time counts; else DUEQ_EXISTS */
     DUEQ_IF_EXISTS_LATEST,   /* waiting, ready: the later due time counts; else DUEQ_EXISTS */
     DUEQ_IF_EXISTS_FAIL      /* any state: DUEQ_EEXIST, and nothing of its script call is pushed:
-                                all or none for up to 1,000 tasks of one partition */
+                                all or none for up to 1,000 tasks and 4 MiB of one
+                                partition */
 } dueq_if_exists;
 
 /* A task to push. Set what is needed, leave the rest zero. */
@@ -445,6 +447,33 @@ typedef struct dueq_fsck_result {
 DUEQ_API int dueq_fsck(dueq *handle, const char *queue, const dueq_fsck_options *options,
                        dueq_finding_fn *report, void *context, dueq_fsck_result *result);
 
+#define DUEQ_SCRIPT_TIMES_MAX 32
+
+/* Calls of scripts that have taken at most so long, since the server's start. */
+typedef struct dueq_script_time {
+    int64_t us;
+    int64_t calls;
+} dueq_script_time;
+
+/* What a server tells about itself. The numbers of CPU time, commands and scripts grow until it is
+ * restarted: their differences say what something cost it. Other clients' work is in them too. */
+typedef struct dueq_facts {
+    bool valkey;          /* else Redis */
+    char version[64];     /* "7.0.15" */
+    char persistence[64]; /* "none", "rdb", "aof-everysec", "aof-always+rdb"; "unknown" and "aof"
+                             where it does not tell more */
+    int64_t cpu_us;       /* CPU time of its main thread; of all of it before Redis 6.2 */
+    int64_t memory_used;  /* bytes */
+    int64_t commands;     /* processed; those that scripts call are counted too */
+    int64_t clients;      /* connected now, this handle among them */
+    size_t script_time_count; /* 0 before Redis 7.0, or when the ACL forbids LATENCY */
+    dueq_script_time script_times[DUEQ_SCRIPT_TIMES_MAX]; /* by rising time, each with all below */
+} dueq_facts;
+
+/* Asks the server about itself, for benchmarks and monitors. Needs INFO; CONFIG GET and LATENCY tell
+ * more where they are allowed. DUEQ_OK or negative. Since 0.1. */
+DUEQ_API int dueq_server_facts(dueq *handle, dueq_facts *facts);
+
 /* ---- The embedded server --------------------------------------------------------------------- */
 
 typedef struct dueq_server_info {
@@ -520,7 +549,8 @@ typedef struct dueq_worker_options {
     bool strict_order;  /* the first queue's tasks first, always; weights unused */
     int concurrency;    /* handlers at a time; 0: 1; at most 1,024 */
     int64_t lease_ms;   /* 0: the queue's; renewed at a third of its length */
-    int64_t timeout_ms; /* of a handler; 0: none. A process gets TERM, then KILL after the grace */
+    int64_t timeout_ms; /* of a handler; 0: none. A process gets TERM, then KILL after the grace; a
+                           callback's task is retried, and dueq_job_lost() becomes true for it */
     int64_t max_attempts;   /* for tasks without a limit of their own; 0: the queue's */
     int64_t backoff_min_ms; /* first retry's longest delay; 0: 1,000; doubles with each attempt */
     int64_t backoff_max_ms; /* 0: 3,600,000; delays are drawn evenly from 0 to the bound */

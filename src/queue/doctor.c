@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "queue/info.h"
 #include "queue/probe.h"
 #include "queue/reply.h"
 
@@ -36,33 +37,7 @@ static void tell(visit *v, dueq_grade grade, const char *name, const char *advic
     if (v->report) v->report(v->context, &finding);
 }
 
-/* ---- INFO ---- */
-
-/* The text of a field, cut at its line's end, in `value`; false when the server does not tell. */
-static bool info_text(const visit *v, const char *field, char *value, size_t value_size)
-{
-    size_t field_len = strlen(field);
-    for (const char *line = v->info; line && *line; line = strchr(line, '\n')) {
-        if (*line == '\n') line++;
-        if (strncmp(line, field, field_len) != 0 || line[field_len] != ':') continue;
-        line += field_len + 1;
-        snprintf(value, value_size, "%.*s", (int)strcspn(line, "\r\n"), line);
-        return true;
-    }
-    return false;
-}
-
-static bool info_is(const visit *v, const char *field, const char *wanted)
-{
-    char value[128];
-    return info_text(v, field, value, sizeof value) && strcmp(value, wanted) == 0;
-}
-
-static int64_t info_int(const visit *v, const char *field, int64_t otherwise)
-{
-    char value[128];
-    return info_text(v, field, value, sizeof value) ? strtoll(value, NULL, 10) : otherwise;
-}
+/* ---- Asking ---- */
 
 static int ask(visit *v, const char *command, const char *word, valkeyReply **reply)
 {
@@ -81,9 +56,9 @@ static int ask(visit *v, const char *command, const char *word, valkeyReply **re
 
 static void check_version(visit *v)
 {
-    bool valkey = info_is(v, "server_name", "valkey");
+    bool valkey = dq_info_is(v->info, "server_name", "valkey");
     char text[64] = "?";
-    info_text(v, valkey ? "valkey_version" : "redis_version", text, sizeof text);
+    dq_info_text(v->info, valkey ? "valkey_version" : "redis_version", text, sizeof text);
     int major = 0, minor = 0;
     sscanf(text, "%d.%d", &major, &minor);
     bool fine = valkey || major * 100 + minor >= VERSION_MIN;
@@ -94,11 +69,11 @@ static void check_version(visit *v)
 static void check_role(visit *v)
 {
     char role[32] = "?";
-    info_text(v, "role", role, sizeof role);
+    dq_info_text(v->info, "role", role, sizeof role);
     bool master = strcmp(role, "master") == 0;
     tell(v, master ? DUEQ_GRADE_OK : DUEQ_GRADE_FAIL, "role",
          "a replica takes no writes: use its master's address", "%s", master ? role : "replica");
-    if (info_is(v, "cluster_enabled", "1"))
+    if (dq_info_is(v->info, "cluster_enabled", "1"))
         tell(v, DUEQ_GRADE_FAIL, "cluster", "use a server that is not part of a cluster",
              "the server is a node of a cluster, which this version does not support");
 }
@@ -106,7 +81,7 @@ static void check_role(visit *v)
 static void check_eviction(visit *v)
 {
     char policy[64] = "?";
-    info_text(v, "maxmemory_policy", policy, sizeof policy);
+    dq_info_text(v->info, "maxmemory_policy", policy, sizeof policy);
     bool drops = strncmp(policy, "allkeys-", 8) == 0;
     tell(v, drops ? DUEQ_GRADE_FAIL : DUEQ_GRADE_OK, "eviction policy",
          "it drops tasks when memory is short: maxmemory-policy noeviction", "%s", policy);
@@ -114,13 +89,13 @@ static void check_eviction(visit *v)
 
 static void check_persistence(visit *v)
 {
-    bool aof = info_is(v, "aof_enabled", "1");
-    if (aof && !info_is(v, "aof_last_write_status", "ok"))
+    bool aof = dq_info_is(v->info, "aof_enabled", "1");
+    if (aof && !dq_info_is(v->info, "aof_last_write_status", "ok"))
         tell(v, DUEQ_GRADE_FAIL, "persistence", "see the server's log; the disk may be full",
              "the last write to the AOF failed");
     else if (aof)
         tell(v, DUEQ_GRADE_OK, "persistence", NULL, "AOF");
-    else if (!info_is(v, "rdb_last_bgsave_status", "ok"))
+    else if (!dq_info_is(v->info, "rdb_last_bgsave_status", "ok"))
         tell(v, DUEQ_GRADE_FAIL, "persistence", "see the server's log; the disk may be full",
              "no AOF, and the last snapshot failed");
     else
@@ -130,8 +105,9 @@ static void check_persistence(visit *v)
 
 static void check_memory(visit *v)
 {
-    int64_t used = info_int(v, "used_memory", 0), most = info_int(v, "maxmemory", 0);
-    int64_t machine = info_int(v, "total_system_memory", 0);
+    int64_t used = dq_info_int(v->info, "used_memory", 0),
+            most = dq_info_int(v->info, "maxmemory", 0);
+    int64_t machine = dq_info_int(v->info, "total_system_memory", 0);
     const int64_t mib = 1 << 20;
     if (!most) {
         tell(v, DUEQ_GRADE_NOTE, "memory", "set maxmemory below what the machine can spare",

@@ -107,7 +107,7 @@ static int check_eviction(void *context, dq_conn *conn, int64_t deadline_us, dq_
     if (rc < 0) return rc;
     /* A server that does not tell (its ACL, a managed service) is taken at its word. */
     if (dq_reply_is_text(reply) && strstr(reply->str, "maxmemory_policy:allkeys-"))
-        rc = dq_fault_set(fault, DUEQ_EINVAL,
+        rc = dq_fault_set(fault, DUEQ_ESERVER,
                           "the server's maxmemory-policy is allkeys-*: it would drop tasks; set it "
                           "to noeviction, or say any_eviction=yes in the URL");
     freeReplyObject(reply);

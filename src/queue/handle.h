@@ -12,8 +12,8 @@ typedef struct dq_queue {
     uint32_t partition_count;
     uint32_t next_partition; /* where the next take starts */
     int64_t payload_max;
-    dq_keys *keys;           /* partition_count of them */
-    bool *armed;             /* per partition: this handle is relied upon to look (armed or deputy) */
+    dq_keys *keys; /* partition_count of them */
+    bool *armed;   /* per partition: this handle is relied upon to look (armed or deputy) */
     struct dq_queue *next;
 } dq_queue;
 
