@@ -10,13 +10,13 @@
 #include "queue/receipt.h"
 
 /* Runs a call that must be refused without a single command sent. */
-#define ASSERT_REFUSED(f, call, wanted, part)                    \
-    do {                                                         \
-        long long before_ = commands((f));                       \
-        ASSERT_RC((f)->handle, (call), (wanted));                \
-        assert_int_equal(commands((f)), before_ + 1);            \
-        fixture_assert_error((f)->handle, (part));               \
-        assert_null(strchr(dueq_error((f)->handle), '\n'));      \
+#define ASSERT_REFUSED(f, call, wanted, part)               \
+    do {                                                    \
+        long long before_ = commands((f));                  \
+        ASSERT_RC((f)->handle, (call), (wanted));           \
+        assert_int_equal(commands((f)), before_ + 1);       \
+        fixture_assert_error((f)->handle, (part));          \
+        assert_null(strchr(dueq_error((f)->handle), '\n')); \
     } while (0)
 
 /* Commands the server has carried out, each look counting itself. */
@@ -29,7 +29,7 @@ static long long commands(const fixture *f)
     return count;
 }
 
-/* ---- Queue names ---------------------------------------------------------------------------------- */
+/* ---- Queue names ----------------------------------------------------------------------------- */
 
 static void queue_names(void **state)
 {
@@ -37,8 +37,8 @@ static void queue_names(void **state)
     dueq *h = f->handle;
     char long_name[DUEQ_QUEUE_NAME_MAX + 2] = "";
     memset(long_name, 'q', DUEQ_QUEUE_NAME_MAX + 1);
-    const char *const bad[] = {"", "a b", "{q}", "q{", "q}", "q\n", "q\x1b[2J", "\xc3\xa9", "a/b",
-                               "q*", "q\\", "\"", long_name, NULL};
+    const char *const bad[] = {"",         "a b", "{q}", "q{",  "q}", "q\n",     "q\x1b[2J",
+                               "\xc3\xa9", "a/b", "q*",  "q\\", "\"", long_name, NULL};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         dueq_new_task task = {0};
         dueq_lease lease = {.receipt = "x"};
@@ -77,7 +77,7 @@ static void queue_names(void **state)
     assert_int_equal(server_int(f->server, "HLEN dueq:queues"), 1);
 }
 
-/* ---- Ids and counts -------------------------------------------------------------------------------- */
+/* ---- Ids and counts -------------------------------------------------------------------------- */
 
 static void ids(void **state)
 {
@@ -140,7 +140,7 @@ static void counts(void **state)
     free(names);
 }
 
-/* ---- Times and numbers ------------------------------------------------------------------------------ */
+/* ---- Times and numbers ----------------------------------------------------------------------- */
 
 static void times(void **state)
 {
@@ -190,7 +190,7 @@ static void numbers(void **state)
     ASSERT_REFUSED(f, dueq_push(h, "q", &task, 1, &policy), DUEQ_EINVAL, "policies");
 }
 
-/* ---- Payloads and headers ---------------------------------------------------------------------------- */
+/* ---- Payloads and headers -------------------------------------------------------------------- */
 
 static void payloads(void **state)
 {
@@ -217,8 +217,11 @@ static void payloads_over_the_queues_limit(void **state)
     dueq_header header = {"Name", "of ten bytes", 0};
     dueq_new_task tasks[] = {{.id = "named", .payload = "fine", .payload_len = 4},
                              {.payload = "fine", .payload_len = 4},
-                             {.payload = payload, .payload_len = MIB, .headers = &header,
-                              .header_count = 1, .max_attempts = 3},
+                             {.payload = payload,
+                              .payload_len = MIB,
+                              .headers = &header,
+                              .header_count = 1,
+                              .max_attempts = 3},
                              {.payload = payload, .payload_len = MIB + 1}};
     ASSERT_RC(h, dueq_push(h, "q", tasks, 4, NULL), DUEQ_ELIMIT);
     fixture_assert_error(h, "a payload of 1048577 bytes (task 4 of the call)");
@@ -290,7 +293,7 @@ static void errors_without_text(void **state)
     dueq_batch_free(batch);
 }
 
-/* ---- Receipts ---------------------------------------------------------------------------------------- */
+/* ---- Receipts -------------------------------------------------------------------------------- */
 
 static void assert_receipt_refused(fixture *f, const char *receipt)
 {
@@ -347,8 +350,8 @@ static void forged_receipts_hold_nothing(void **state)
     static const struct {
         uint32_t partition;
         const char *id, *lease;
-    } forged[] = {{0, "task", "0"}, {0, "task", "1"},         {0, "task", "9007199254740991"},
-                  {0, "none", "1"}, {65535, "task", "1"},     {1, "task", "1"}};
+    } forged[] = {{0, "task", "0"}, {0, "task", "1"},     {0, "task", "9007199254740991"},
+                  {0, "none", "1"}, {65535, "task", "1"}, {1, "task", "1"}};
     for (size_t i = 0; i < sizeof forged / sizeof *forged; i++) {
         dq_receipt receipt = {.partition = forged[i].partition, .id_len = strlen(forged[i].id)};
         memcpy(receipt.id, forged[i].id, receipt.id_len);
@@ -374,7 +377,7 @@ static void one_bad_receipt_spoils_the_call(void **state)
     queue_finish(f->handle, "q", batch);
 }
 
-/* ---- Handles ------------------------------------------------------------------------------------------ */
+/* ---- Handles --------------------------------------------------------------------------------- */
 
 static void handles_that_could_not_be_opened(void **state)
 {
@@ -400,9 +403,9 @@ static void bad_options_of_a_handle(void **state)
     fixture *f = *state;
     static char long_prefix[200];
     memset(long_prefix, 'p', sizeof long_prefix - 1);
-    const dueq_options bad[] = {{.timeout_ms = -1},     {.connect_timeout_ms = -1},
-                                {.prefix = ""},         {.prefix = "a{b"},
-                                {.prefix = "}"},        {.prefix = long_prefix}};
+    const dueq_options bad[] = {{.timeout_ms = -1}, {.connect_timeout_ms = -1},
+                                {.prefix = ""},     {.prefix = "a{b"},
+                                {.prefix = "}"},    {.prefix = long_prefix}};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         dueq *h;
         ASSERT_RC(h, dueq_open(&h, server_url(f->server), &bad[i]), DUEQ_EINVAL);

@@ -11,8 +11,8 @@ static void kill_all(dueq *h, const char *queue)
     for (dueq_batch *batch; (batch = queue_take(h, queue, 10000, 0)); dueq_batch_free(batch)) {
         dueq_failure *failures = calloc(batch->count, sizeof *failures);
         for (size_t i = 0; i < batch->count; i++)
-            failures[i] = (dueq_failure){
-                .receipt = batch->tasks[i].receipt, .error = "no", .hopeless = true};
+            failures[i] =
+                (dueq_failure){.receipt = batch->tasks[i].receipt, .error = "no", .hopeless = true};
         ASSERT_RC(h, dueq_retry(h, queue, failures, batch->count), DUEQ_OK);
         free(failures);
     }
@@ -24,7 +24,7 @@ static void fill_with_dead(dueq *h, const char *queue, const char *prefix, size_
     kill_all(h, queue);
 }
 
-/* ---- Named -------------------------------------------------------------------------------------- */
+/* ---- Named ----------------------------------------------------------------------------------- */
 
 typedef int named_fn(dueq *, const char *, dueq_name *, size_t);
 
@@ -97,7 +97,7 @@ static void no_such_queue(void **state)
     ASSERT_RC(f->handle, dueq_drop_all(f->handle, "q", NULL), DUEQ_MISSING);
 }
 
-/* ---- All ---------------------------------------------------------------------------------------- */
+/* ---- All ------------------------------------------------------------------------------------- */
 
 static void all_of_many_partitions(void **state)
 {
@@ -132,7 +132,7 @@ static void those_who_die_later_stay(void **state)
     assert_int_equal(queue_state(f->handle, "q", "t1"), DUEQ_STATE_DEAD);
 }
 
-/* ---- Caps --------------------------------------------------------------------------------------- */
+/* ---- Caps ------------------------------------------------------------------------------------ */
 
 /* The cap is kept in bounded steps by the calls that make tasks dead: the oldest go first. */
 static void the_oldest_go_when_there_are_too_many(void **state)

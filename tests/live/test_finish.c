@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- done --------------------------------------------------------------------------------------- */
+/* ---- done ------------------------------------------------------------------------------------ */
 
 static void done_is_gone(void **state)
 {
@@ -40,8 +40,8 @@ static void one_lost_among_held_ones(void **state)
     fixture *f = *state;
     queue_push_many(f->handle, "q", "t", 3, 0);
     dueq_batch *batch = queue_take(f->handle, "q", 3, 0);
-    dueq_lease leases[3] = {{batch->tasks[0].receipt, 0}, {batch->tasks[1].receipt, 0},
-                            {batch->tasks[2].receipt, 0}};
+    dueq_lease leases[3] = {
+        {batch->tasks[0].receipt, 0}, {batch->tasks[1].receipt, 0}, {batch->tasks[2].receipt, 0}};
     ASSERT_RC(f->handle, queue_release(f->handle, "q", leases[1].receipt), DUEQ_OK);
     ASSERT_RC(f->handle, dueq_done(f->handle, "q", leases, 3), DUEQ_LOST);
     assert_int_equal(leases[0].outcome, DUEQ_OK);
@@ -69,7 +69,7 @@ static void the_same_receipt_twice_in_a_call(void **state)
     dueq_batch_free(batch);
 }
 
-/* ---- Retention ---------------------------------------------------------------------------------- */
+/* ---- Retention ------------------------------------------------------------------------------- */
 
 static void a_finished_id_is_remembered_for_a_while(void **state)
 {
@@ -118,7 +118,7 @@ static void only_finished_ids_are_remembered(void **state)
     ASSERT_RC(f->handle, queue_push(f->handle, "q", "t", "x", 0), DUEQ_EXISTS);
 }
 
-/* ---- release ------------------------------------------------------------------------------------ */
+/* ---- release --------------------------------------------------------------------------------- */
 
 static void release_gives_back_uncounted(void **state)
 {
@@ -137,7 +137,7 @@ static void release_gives_back_uncounted(void **state)
     assert_int_equal(stats.ready, 1);
 }
 
-/* ---- extend ------------------------------------------------------------------------------------- */
+/* ---- extend ---------------------------------------------------------------------------------- */
 
 static int64_t deadline_ms(dueq *h, const char *id)
 {
@@ -161,7 +161,7 @@ static void extend_moves_the_deadline(void **state)
         assert_in_range(deadline_ms(f->handle, "t"), before_ms + leases_ms[i],
                         after_ms + leases_ms[i]);
     }
-    ASSERT_RC(f->handle, queue_done(f->handle, "q", receipt), DUEQ_OK); /* the same receipt */
+    ASSERT_RC(f->handle, queue_done(f->handle, "q", receipt), DUEQ_OK);  /* the same receipt */
     assert_int_equal(server_int(f->server, "HLEN dueq:{q:0}:tries"), 1); /* nothing is left of it */
     dueq_batch_free(batch);
 }
@@ -239,7 +239,7 @@ static void big_batches_are_extended_and_released(void **state)
     dueq_batch_free(batch);
 }
 
-/* ---- Of whoever comes too late ------------------------------------------------------------------- */
+/* ---- Of whoever comes too late --------------------------------------------------------------- */
 
 static void lost_leases_change_nothing(void **state)
 {

@@ -188,8 +188,7 @@ static void ids_of_any_bytes_make_cursors(void **state)
         dueq_batch *batch;
         char *next;
         ASSERT_RC(f->handle, dueq_list(f->handle, "q", &options, &batch, &next), DUEQ_OK);
-        for (size_t i = 0; i < batch->count; i++)
-            assert_int_equal(batch->tasks[i].id[0], seen++);
+        for (size_t i = 0; i < batch->count; i++) assert_int_equal(batch->tasks[i].id[0], seen++);
         dueq_batch_free(batch);
         dueq_free(cursor);
         cursor = next;
@@ -197,17 +196,33 @@ static void ids_of_any_bytes_make_cursors(void **state)
     assert_int_equal(seen, 20);
 }
 
-/* ---- What is no cursor --------------------------------------------------------------------------- */
+/* ---- What is no cursor ----------------------------------------------------------------------- */
 
 static void forged_cursors_are_refused(void **state)
 {
     fixture *f = *state;
     queue_push_many(f->handle, "q", "t", 3, 0);
     static const char *const forged[] = {
-        "x",      "0",       "0:",       "0:1",        ":1:YQ",    "0:1:",     "0::YQ",
-        "-1:1:YQ", "1024:1:YQ", "0:1x:YQ", "0:-1:YQ",    "0:1:Y Q",  "0:1:YQ=",  "0:1:YQ:1",
-        "0:123456789012345678901234567890:YQ", "0:1:\xff", "99999999999999999999:1:YQ", "0x0:1:YQ",
-        " 0:1:YQ", "+0:1:YQ",
+        "x",
+        "0",
+        "0:",
+        "0:1",
+        ":1:YQ",
+        "0:1:",
+        "0::YQ",
+        "-1:1:YQ",
+        "1024:1:YQ",
+        "0:1x:YQ",
+        "0:-1:YQ",
+        "0:1:Y Q",
+        "0:1:YQ=",
+        "0:1:YQ:1",
+        "0:123456789012345678901234567890:YQ",
+        "0:1:\xff",
+        "99999999999999999999:1:YQ",
+        "0x0:1:YQ",
+        " 0:1:YQ",
+        "+0:1:YQ",
     };
     for (size_t i = 0; i < sizeof forged / sizeof *forged; i++) {
         dueq_list_options options = {.cursor = forged[i]};
@@ -235,8 +250,10 @@ static void strange_cursors_end(void **state)
     static const struct {
         const char *cursor;
         size_t wanted;
-    } strange[] = {{"0:1:YQ", 3}, {"0:9999999999999999:YQ", 0}, {"5:1:YQ", 0}, {"0::", 3},
-                   {"1023::", 0}, {"", 3}, {"0:00001:YQ", 3}};
+    } strange[] = {{"0:1:YQ", 3},    {"0:9999999999999999:YQ", 0},
+                   {"5:1:YQ", 0},    {"0::", 3},
+                   {"1023::", 0},    {"", 3},
+                   {"0:00001:YQ", 3}};
     for (size_t i = 0; i < sizeof strange / sizeof *strange; i++) {
         dueq_list_options options = {.cursor = strange[i].cursor};
         dueq_batch *batch;

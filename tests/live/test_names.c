@@ -29,7 +29,7 @@ static void fill_names(dueq_name names[ID_COUNT])
     for (int i = 0; i < ID_COUNT; i++) names[i] = (dueq_name){.id = ids[i], .outcome = 99};
 }
 
-/* ---- get ------------------------------------------------------------------------------------------ */
+/* ---- get ------------------------------------------------------------------------------------- */
 
 static void get_finds_every_state_in_the_order_asked(void **state)
 {
@@ -117,7 +117,7 @@ static void no_such_queue(void **state)
     assert_int_equal(server_int(f->server, "DBSIZE"), 0);
 }
 
-/* ---- cancel --------------------------------------------------------------------------------------- */
+/* ---- cancel ---------------------------------------------------------------------------------- */
 
 static void cancel_removes_from_any_state(void **state)
 {
@@ -127,8 +127,7 @@ static void cancel_removes_from_any_state(void **state)
     fill_names(names);
     ASSERT_RC(f->handle, dueq_cancel(f->handle, "q", names, ID_COUNT), DUEQ_MISSING);
     for (int i = 0; i < ID_COUNT; i++)
-        assert_int_equal(names[i].outcome,
-                         states[i] == DUEQ_STATE_NONE ? DUEQ_MISSING : DUEQ_OK);
+        assert_int_equal(names[i].outcome, states[i] == DUEQ_STATE_NONE ? DUEQ_MISSING : DUEQ_OK);
     assert_int_equal(queue_live(f->handle, "q"), 0);
     assert_int_equal(queue_stats(f->handle, "q").cancelled, 4);
     const char *receipt = leased->tasks[0].receipt;
@@ -150,7 +149,7 @@ static void cancel_twice_in_a_call(void **state)
     assert_int_equal(queue_stats(f->handle, "q").cancelled, 1);
 }
 
-/* ---- reschedule ----------------------------------------------------------------------------------- */
+/* ---- reschedule ------------------------------------------------------------------------------ */
 
 static void reschedule_moves_what_is_not_leased_or_dead(void **state)
 {

@@ -18,7 +18,7 @@ static unsigned draw(unsigned *seed, unsigned below)
     return (*seed >> 8) % below;
 }
 
-/* ---- 1. Never early ------------------------------------------------------------------------------ */
+/* ---- 1. Never early -------------------------------------------------------------------------- */
 
 enum { EARLY_TASKS = 1500, EARLY_SPREAD_MS = 400 };
 
@@ -90,7 +90,7 @@ static void promise_1_never_early(void **state)
     }
 }
 
-/* ---- 2. Never lost ------------------------------------------------------------------------------- */
+/* ---- 2. Never lost --------------------------------------------------------------------------- */
 
 enum { LIVES = 600 };
 
@@ -100,12 +100,22 @@ static bool live_on(dueq *h, const dueq_task *task, unsigned *seed)
     const char *receipt = task->receipt;
     int rc = DUEQ_OK;
     switch (draw(seed, 6)) {
-    case 0: return queue_done(h, "q", receipt) == DUEQ_OK;
-    case 1: rc = queue_retry(h, "q", receipt, draw(seed, 20), "failed"); break;
-    case 2: rc = queue_release(h, "q", receipt); break;
-    case 3: rc = queue_extend(h, "q", receipt, 1 + draw(seed, 20)); break;
-    case 4: rc = queue_retry(h, "q", receipt, 0, "failed at once"); break;
-    default: break; /* a crash: the lease runs out */
+    case 0:
+        return queue_done(h, "q", receipt) == DUEQ_OK;
+    case 1:
+        rc = queue_retry(h, "q", receipt, draw(seed, 20), "failed");
+        break;
+    case 2:
+        rc = queue_release(h, "q", receipt);
+        break;
+    case 3:
+        rc = queue_extend(h, "q", receipt, 1 + draw(seed, 20));
+        break;
+    case 4:
+        rc = queue_retry(h, "q", receipt, 0, "failed at once");
+        break;
+    default:
+        break; /* a crash: the lease runs out */
     }
     if (rc < 0) fail_msg("%s", dueq_error(h));
     return false;
@@ -142,7 +152,7 @@ static void promise_2_never_lost(void **state)
                  stats.expired);
 }
 
-/* ---- 3. Never two holders ------------------------------------------------------------------------- */
+/* ---- 3. Never two holders -------------------------------------------------------------------- */
 
 enum { HOLDERS = 5, HELD_TASKS = 40, HOLDS_MAX = 20000, HOLDS_WANTED = 400 };
 
@@ -210,8 +220,7 @@ static void *hold_and_let_go(void *context)
     while (atomic_load(&h->holds->expired) < HOLDS_WANTED && until_now_ms() < deadline_ms) {
         dueq_batch *batch;
         if (dueq_take(h->handle, "q", &options, &batch) < 0) h->holds->problem = "a take failed";
-        for (size_t i = 0; batch && i < batch->count; i++)
-            hold_one(h, &batch->tasks[i], LEASE_MS);
+        for (size_t i = 0; batch && i < batch->count; i++) hold_one(h, &batch->tasks[i], LEASE_MS);
         dueq_batch_free(batch);
     }
     return NULL;
@@ -224,7 +233,7 @@ static int compare_holds(const void *a, const void *b)
     return left->token < right->token ? -1 : left->token > right->token;
 }
 
-/* By task and token, which grows with every take: each lease begins when the one before has ended. */
+/* By task and token, which grows with every take: a lease begins when the one before has ended. */
 static void check_holds(holds *all)
 {
     qsort(all->list, (size_t)all->count, sizeof all->list[0], compare_holds);
@@ -261,7 +270,7 @@ static void promise_3_never_two_holders(void **state)
     check_holds(&all);
 }
 
-/* ---- 4. Fenced ------------------------------------------------------------------------------------ */
+/* ---- 4. Fenced ------------------------------------------------------------------------------- */
 
 typedef void ending_fn(fixture *f, const dueq_task *task);
 
@@ -361,9 +370,10 @@ static void promise_4_fenced(void **state)
     fixture *f = *state;
     dueq *h = f->handle;
     static ending_fn *const endings[] = {
-        until_over,     until_taken_again,        until_retaken_and_extended, until_done,
-        until_released, until_released_and_taken, until_pushed_anew,          until_retried,
-        until_dead,     until_cancelled,          until_purged};
+        until_over,        until_taken_again, until_retaken_and_extended,
+        until_done,        until_released,    until_released_and_taken,
+        until_pushed_anew, until_retried,     until_dead,
+        until_cancelled,   until_purged};
     for (size_t i = 0; i < sizeof endings / sizeof *endings; i++) {
         for (int extended = 0; extended < 2; extended++) {
             queue_make(h, "q", NULL);
@@ -385,7 +395,7 @@ static void promise_4_fenced(void **state)
     }
 }
 
-/* ---- 5. One state --------------------------------------------------------------------------------- */
+/* ---- 5. One state ---------------------------------------------------------------------------- */
 
 enum { MEDDLERS = 4, MEDDLINGS = 400, MEDDLED_IDS = 30 };
 
@@ -409,11 +419,20 @@ static int meddle_with_leases(meddler *m)
                                 .delay_ms = draw(&m->seed, 10),
                                 .hopeless = draw(&m->seed, 3) == 0};
         switch (draw(&m->seed, 5)) {
-        case 0: rc = dueq_done(m->handle, "q", &lease, 1); break;
-        case 1: rc = dueq_release(m->handle, "q", &lease, 1); break;
-        case 2: rc = dueq_extend(m->handle, "q", &lease, 1, 1 + draw(&m->seed, 10)); break;
-        case 3: rc = dueq_retry(m->handle, "q", &failure, 1); break;
-        default: break; /* it runs out */
+        case 0:
+            rc = dueq_done(m->handle, "q", &lease, 1);
+            break;
+        case 1:
+            rc = dueq_release(m->handle, "q", &lease, 1);
+            break;
+        case 2:
+            rc = dueq_extend(m->handle, "q", &lease, 1, 1 + draw(&m->seed, 10));
+            break;
+        case 3:
+            rc = dueq_retry(m->handle, "q", &failure, 1);
+            break;
+        default:
+            break; /* it runs out */
         }
     }
     dueq_batch_free(batch);
@@ -432,16 +451,24 @@ static int meddle(meddler *m)
     }
     dueq_push_options options = {.if_exists = (dueq_if_exists)draw(&m->seed, 4)};
     switch (draw(&m->seed, 12)) {
-    case 0: return dueq_cancel(m->handle, "q", names, 3);
-    case 1: return dueq_reschedule(m->handle, "q", names, 3, draw(&m->seed, 10), 0);
-    case 2: return dueq_redrive(m->handle, "q", names, 3);
-    case 3: return dueq_drop(m->handle, "q", names, 3);
-    case 4: return draw(&m->seed, 8) ? 0 : dueq_redrive_all(m->handle, "q", NULL);
-    case 5: return draw(&m->seed, 8) ? 0 : dueq_queue_purge(m->handle, "q", NULL);
+    case 0:
+        return dueq_cancel(m->handle, "q", names, 3);
+    case 1:
+        return dueq_reschedule(m->handle, "q", names, 3, draw(&m->seed, 10), 0);
+    case 2:
+        return dueq_redrive(m->handle, "q", names, 3);
+    case 3:
+        return dueq_drop(m->handle, "q", names, 3);
+    case 4:
+        return draw(&m->seed, 8) ? 0 : dueq_redrive_all(m->handle, "q", NULL);
+    case 5:
+        return draw(&m->seed, 8) ? 0 : dueq_queue_purge(m->handle, "q", NULL);
     case 6:
     case 7:
-    case 8: return dueq_push(m->handle, "q", tasks, 3, &options);
-    default: return meddle_with_leases(m);
+    case 8:
+        return dueq_push(m->handle, "q", tasks, 3, &options);
+    default:
+        return meddle_with_leases(m);
     }
 }
 
@@ -499,7 +526,7 @@ static void promise_5_one_state(void **state)
         fail_msg("too little happened: expired %" PRId64 " dropped %" PRId64, s.expired, s.dropped);
 }
 
-/* ---- 6. Done is final ------------------------------------------------------------------------------ */
+/* ---- 6. Done is final ------------------------------------------------------------------------ */
 
 /* Finished in each way a task can have lived, while its lease is about to end. */
 static void promise_6_done_is_final(void **state)
@@ -533,7 +560,7 @@ static void promise_6_done_is_final(void **state)
     dueq_batch_free(batch);
 }
 
-/* ---- 7. Idempotent push ---------------------------------------------------------------------------- */
+/* ---- 7. Idempotent push ---------------------------------------------------------------------- */
 
 enum { PUSHERS = 4, SAME_IDS = 500 };
 
@@ -606,7 +633,7 @@ static void promise_7_idempotent_push(void **state)
     }
 }
 
-/* ---- 8. Cost ---------------------------------------------------------------------------------------- */
+/* ---- 8. Cost --------------------------------------------------------------------------------- */
 
 /* Microseconds the server has spent in scripts. */
 static long long script_us(const fixture *f)
@@ -669,7 +696,7 @@ static void promise_8_cost(void **state)
     ASSERT_RC(f->handle, dueq_queue_delete(f->handle, "q", true), DUEQ_OK);
 }
 
-/* ---- 9. Bounded -------------------------------------------------------------------------------------- */
+/* ---- 9. Bounded ------------------------------------------------------------------------------ */
 
 static void assert_unchanged(dueq *h, int outcome, int wanted, const char *what)
 {
@@ -759,10 +786,10 @@ static void promise_9_bounded(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        FIXTURE_TEST(promise_1_never_early),      FIXTURE_TEST(promise_2_never_lost),
+        FIXTURE_TEST(promise_1_never_early),       FIXTURE_TEST(promise_2_never_lost),
         FIXTURE_TEST(promise_3_never_two_holders), FIXTURE_TEST(promise_4_fenced),
-        FIXTURE_TEST(promise_5_one_state),        FIXTURE_TEST(promise_6_done_is_final),
-        FIXTURE_TEST(promise_7_idempotent_push),  FIXTURE_TEST(promise_8_cost),
+        FIXTURE_TEST(promise_5_one_state),         FIXTURE_TEST(promise_6_done_is_final),
+        FIXTURE_TEST(promise_7_idempotent_push),   FIXTURE_TEST(promise_8_cost),
         FIXTURE_TEST(promise_9_bounded),
     };
     return cmocka_run_group_tests(tests, fixture_start, fixture_end);

@@ -1,12 +1,12 @@
-/* Push: every conflict policy in every state of the task, batches of every size, and what comes back
- * of ids, payloads, headers and times. Limits and refusals are in test_bad_input.c. */
+/* Push: every conflict policy in every state of the task, batches of every size, and what comes
+ * back of ids, payloads, headers and times. Limits and refusals are in test_bad_input.c. */
 #include "support/queue_fixture.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- Policies ---------------------------------------------------------------------------------- */
+/* ---- Policies -------------------------------------------------------------------------------- */
 
 /* The task "t" stands with payload "old", due in OLD_MS where it waits; "new" is pushed, due in
  * NEW_MS, which is earlier. */
@@ -14,8 +14,8 @@ enum { OLD_MS = 1000000, NEW_MS = 500000, NEAR_MS = 100000 };
 
 typedef enum stand { NONE, WAITING, READY, LEASED, DEAD, REMEMBERED, TWICE } stand;
 
-static const char *const stand_names[] = {"none", "waiting",    "ready", "leased",
-                                          "dead", "remembered", "twice in one call"};
+static const char *const stand_names[] = {
+    "none", "waiting", "ready", "leased", "dead", "remembered", "twice in one call"};
 static const char *const policy_names[] = {"keep", "replace", "earliest", "latest", "fail"};
 
 typedef struct policy_case {
@@ -194,7 +194,7 @@ static void fail_pushes_all_or_none_of_a_thousand(void **state)
     assert_int_equal(queue_live(f->handle, "q"), COUNT);
 }
 
-/* ---- Batches ----------------------------------------------------------------------------------- */
+/* ---- Batches --------------------------------------------------------------------------------- */
 
 static void batches_of_every_size(void **state)
 {
@@ -233,7 +233,7 @@ static void big_payloads_are_split_over_calls(void **state)
     free(payload);
 }
 
-/* ---- What comes back --------------------------------------------------------------------------- */
+/* ---- What comes back ------------------------------------------------------------------------- */
 
 static void made_ids_differ_and_sort(void **state)
 {
@@ -273,9 +273,11 @@ static void ids_and_payloads_come_back_to_the_byte(void **state)
     for (int i = 0; i < 256; i++) all[i] = (char)i;
     memset(longest, 'L', sizeof longest);
     const bytes words[] = {
-        {"a", 1},       {longest, DUEQ_ID_MAX}, {all, DUEQ_ID_MAX}, {"\0", 1},         {"n\0ul", 4},
-        {"}", 1},       {"{q:0}", 5},           {" \r\n\t", 4},     {"\xff\xfe", 2},   {"-", 1},
-        {"~~~~~~~", 7}, {"0", 1},               {"\"'\\", 3},       {"id with é", 10},
+        {"a", 1},     {longest, DUEQ_ID_MAX}, {all, DUEQ_ID_MAX},
+        {"\0", 1},    {"n\0ul", 4},           {"}", 1},
+        {"{q:0}", 5}, {" \r\n\t", 4},         {"\xff\xfe", 2},
+        {"-", 1},     {"~~~~~~~", 7},         {"0", 1},
+        {"\"'\\", 3}, {"id with é", 10},
     };
     for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
         dueq_new_task task = {.id = words[i].at,
@@ -309,16 +311,16 @@ static void headers_come_back_in_order(void **state)
     memset(long_value, 'v', sizeof long_value);
     memset(long_name, 'N', DUEQ_HEADER_NAME_MAX);
     dueq_header headers[DUEQ_HEADERS_MAX] = {
-        {"Color", "red", 0},
-        {"Color", "again", 0},
-        {"empty", "", 0},
-        {"none", NULL, 0},
-        {"binary", "a\0b\n", 4},
-        {long_name, long_value, sizeof long_value},
+        {"Color", "red", 0}, {"Color", "again", 0},   {"empty", "", 0},
+        {"none", NULL, 0},   {"binary", "a\0b\n", 4}, {long_name, long_value, sizeof long_value},
     };
     for (size_t i = 6; i < DUEQ_HEADERS_MAX; i++) headers[i] = (dueq_header){"x-y_Z9", "v", 1};
-    dueq_new_task task = {.id = "t", .payload = "p", .payload_len = 1, .headers = headers,
-                          .header_count = DUEQ_HEADERS_MAX, .max_attempts = 7};
+    dueq_new_task task = {.id = "t",
+                          .payload = "p",
+                          .payload_len = 1,
+                          .headers = headers,
+                          .header_count = DUEQ_HEADERS_MAX,
+                          .max_attempts = 7};
     ASSERT_RC(f->handle, dueq_push(f->handle, "q", &task, 1, NULL), DUEQ_OK);
     dueq_batch *batch = queue_take_one(f->handle, "q", 0);
     const dueq_task *back = &batch->tasks[0];
@@ -334,7 +336,7 @@ static void headers_come_back_in_order(void **state)
     dueq_batch_free(batch);
 }
 
-/* ---- Times -------------------------------------------------------------------------------------- */
+/* ---- Times ----------------------------------------------------------------------------------- */
 
 static void due_times(void **state)
 {
@@ -354,8 +356,8 @@ static void due_times(void **state)
         {"last", 0, 9007199254740, 9007199254740, DUEQ_STATE_WAITING},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        dueq_new_task task = {.id = cases[i].id, .delay_ms = cases[i].delay_ms,
-                              .due_ms = cases[i].due_ms};
+        dueq_new_task task = {
+            .id = cases[i].id, .delay_ms = cases[i].delay_ms, .due_ms = cases[i].due_ms};
         ASSERT_RC(f->handle, dueq_push(f->handle, "q", &task, 1, NULL), DUEQ_OK);
         dueq_batch *batch = queue_get(f->handle, "q", cases[i].id);
         int64_t off_ms = batch->tasks[0].due_ms - cases[i].wanted_ms;

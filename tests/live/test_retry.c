@@ -62,8 +62,12 @@ static void death_at_the_limit(void **state)
     static const struct {
         const char *id;
         int64_t own, callers, wanted;
-    } cases[] = {{"queue", 0, 0, 4},  {"caller", 0, 2, 2},       {"own", 6, 2, 6},
-                 {"one", 1, 0, 1},    {"caller's one", 0, 1, 1}, {"more", 0, 7, 7},
+    } cases[] = {{"queue", 0, 0, 4},
+                 {"caller", 0, 2, 2},
+                 {"own", 6, 2, 6},
+                 {"one", 1, 0, 1},
+                 {"caller's one", 0, 1, 1},
+                 {"more", 0, 7, 7},
                  {"most", DUEQ_ATTEMPTS_MAX, 1, 10}};
     dueq_settings settings = {.max_attempts = 4};
     queue_make(f->handle, "q", &settings);
@@ -104,7 +108,7 @@ static void hopeless_is_dead_at_once(void **state)
     assert_null(queue_take(f->handle, "q", 1, 0));
 }
 
-/* ---- Error texts -------------------------------------------------------------------------------- */
+/* ---- Error texts ----------------------------------------------------------------------------- */
 
 typedef struct error_case {
     const char *error;
@@ -145,7 +149,7 @@ static void errors_come_back_to_the_byte(void **state)
     dueq_batch_free(batch);
 }
 
-/* ---- Many ----------------------------------------------------------------------------------------- */
+/* ---- Many ------------------------------------------------------------------------------------ */
 
 static void each_failure_has_its_own_outcome(void **state)
 {

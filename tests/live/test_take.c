@@ -64,7 +64,7 @@ static void tokens_only_grow(void **state)
     }
 }
 
-/* ---- How much ----------------------------------------------------------------------------------- */
+/* ---- How much -------------------------------------------------------------------------------- */
 
 static void as_many_as_are_wanted(void **state)
 {
@@ -149,7 +149,7 @@ static void the_largest_byte_limit(void **state)
     dueq_batch_free(batch);
 }
 
-/* ---- Leases ------------------------------------------------------------------------------------- */
+/* ---- Leases ---------------------------------------------------------------------------------- */
 
 static void a_leased_task_is_not_taken_again(void **state)
 {
@@ -214,7 +214,7 @@ static void many_leases_end_at_once(void **state)
     assert_int_equal(queue_stats(f->handle, "q").expired, COUNT);
 }
 
-/* ---- Attempts ----------------------------------------------------------------------------------- */
+/* ---- Attempts -------------------------------------------------------------------------------- */
 
 /* Takes the task until it is dead; returns the attempts that were handed out. */
 static int64_t expire_until_dead(dueq *h, const char *queue, const char *id, int64_t max_attempts)
@@ -254,7 +254,7 @@ static void crashes_count_up_to_the_limit(void **state)
     dueq_batch_free(batch);
 }
 
-/* ---- Several at once ---------------------------------------------------------------------------- */
+/* ---- Several at once ------------------------------------------------------------------------- */
 
 enum { TAKERS = 6, SHARED_TASKS = 3000 };
 

@@ -14,7 +14,7 @@
 
 enum { AN_HOUR_MS = 3600000, PROMPT_MS = 1000, PATIENCE_MS = 20000 };
 
-/* ---- A waiting taker on a thread of its own --------------------------------------------------------- */
+/* ---- A waiting taker on a thread of its own -------------------------------------------------- */
 
 typedef struct waiter {
     pthread_t thread;
@@ -81,7 +81,7 @@ static void assert_got(waiter *w, const char *id, int64_t since_ms, int64_t boun
                  (long long)(w->ended_ms - since_ms), (long long)bound_ms);
 }
 
-/* ---- What wakes ------------------------------------------------------------------------------------- */
+/* ---- What wakes ------------------------------------------------------------------------------ */
 
 static void a_push_wakes(void **state)
 {
@@ -187,9 +187,9 @@ static void by_a_shorter_lease(fixture *f, const char *receipt)
 static void everything_that_makes_ready_wakes(void **state)
 {
     fixture *f = *state;
-    static action_fn *const actions[] = {by_release,     by_retry,   by_reschedule, by_redrive,
-                                         by_redrive_all, by_replace, by_earliest,
-                                         by_a_shorter_lease};
+    static action_fn *const actions[] = {by_release,  by_retry,          by_reschedule,
+                                         by_redrive,  by_redrive_all,    by_replace,
+                                         by_earliest, by_a_shorter_lease};
     for (size_t i = 0; i < sizeof actions / sizeof *actions; i++) {
         ASSERT_RC(f->handle, queue_push(f->handle, "q", "t", "x", 0), DUEQ_OK);
         dueq_batch *batch = queue_take_one(f->handle, "q", AN_HOUR_MS);
@@ -220,7 +220,7 @@ static void resume_wakes(void **state)
     end(&w);
 }
 
-/* ---- On time ---------------------------------------------------------------------------------------- */
+/* ---- On time --------------------------------------------------------------------------------- */
 
 static void a_delayed_task_comes_when_it_is_due(void **state)
 {
@@ -299,7 +299,7 @@ static void a_wait_is_interrupted(void **state)
     close(pipe_fds[0]);
 }
 
-/* ---- No herd, no chatter ----------------------------------------------------------------------------- */
+/* ---- No herd, no chatter --------------------------------------------------------------------- */
 
 enum { HERD = 10 };
 
@@ -355,7 +355,7 @@ static void an_idle_wait_is_silent(void **state)
         fail_msg("%lld looks and %lld listens in an idle wait", looks, listens);
 }
 
-/* ---- What is lost on the way costs lateness only ------------------------------------------------------ */
+/* ---- What is lost on the way costs lateness only --------------------------------------------- */
 
 /* In a process of its own, to be killed while it is the one who is relied upon. */
 static pid_t fork_waiter(const fixture *f)
@@ -448,7 +448,7 @@ static void a_watchman_who_leaves_says_so(void **state)
     close(pipe_fds[0]);
 }
 
-/* ---- Many at work ------------------------------------------------------------------------------------- */
+/* ---- Many at work ---------------------------------------------------------------------------- */
 
 enum { WORKERS = 8, TASKS = 400 };
 

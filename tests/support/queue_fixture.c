@@ -94,7 +94,7 @@ void fixture_assert_error(const dueq *handle, const char *part)
     fail_msg("the error is \"%s\", wanted one with \"%s\"", dueq_error(handle), part);
 }
 
-/* ---- Short forms ------------------------------------------------------------------------------ */
+/* ---- Short forms ----------------------------------------------------------------------------- */
 
 int queue_push(dueq *handle, const char *queue, const char *id, const char *payload,
                int64_t delay_ms)
@@ -111,10 +111,8 @@ static void push_chunk(dueq *handle, const char *queue, const char *prefix, size
     char(*ids)[64] = calloc(count, sizeof *ids);
     for (size_t i = 0; i < count; i++) {
         int len = snprintf(ids[i], sizeof ids[i], "%s%zu", prefix, first + i);
-        tasks[i] = (dueq_new_task){.id = ids[i],
-                                   .payload = ids[i],
-                                   .payload_len = (size_t)len,
-                                   .delay_ms = delay_ms};
+        tasks[i] = (dueq_new_task){
+            .id = ids[i], .payload = ids[i], .payload_len = (size_t)len, .delay_ms = delay_ms};
     }
     ASSERT_RC(handle, dueq_push(handle, queue, tasks, count, NULL), DUEQ_OK);
     free(tasks);
@@ -191,8 +189,8 @@ int queue_retry(dueq *handle, const char *queue, const char *receipt, int64_t de
 void queue_kill_one(dueq *handle, const char *queue)
 {
     dueq_batch *batch = queue_await(handle, queue, 1, 0);
-    dueq_failure failure = {.receipt = batch->tasks[0].receipt, .error = "hopeless",
-                            .hopeless = true};
+    dueq_failure failure = {
+        .receipt = batch->tasks[0].receipt, .error = "hopeless", .hopeless = true};
     ASSERT_RC(handle, dueq_retry(handle, queue, &failure, 1), DUEQ_OK);
     assert_int_equal(failure.outcome, DUEQ_DEAD);
     dueq_batch_free(batch);
@@ -255,7 +253,7 @@ void queue_make(dueq *handle, const char *queue, const dueq_settings *settings)
     ASSERT_RC(handle, dueq_queue_create(handle, queue, settings), DUEQ_OK);
 }
 
-/* ---- What always holds ------------------------------------------------------------------------ */
+/* ---- What always holds ----------------------------------------------------------------------- */
 
 static void print_finding(void *context, const dueq_finding *finding)
 {
@@ -279,8 +277,8 @@ void queue_assert_sound(dueq *handle, const char *queue)
     dueq_fsck_result result;
     ASSERT_RC(handle, dueq_fsck(handle, queue, NULL, print_finding, context, &result), DUEQ_OK);
     free(context);
-    if (result.orphans) fail_msg("queue \"%s\": fsck found %" PRId64 " faults", queue,
-                                 result.orphans);
+    if (result.orphans)
+        fail_msg("queue \"%s\": fsck found %" PRId64 " faults", queue, result.orphans);
     dueq_stats stats = queue_stats(handle, queue);
     check_balance(queue, &stats);
     int64_t live = stats.waiting + stats.ready + stats.leased + stats.dead;

@@ -1,6 +1,6 @@
-/* What the live tests of the queue layer share: one private server for a program, a clean slate and a
- * handle for each test, short forms of the common calls, and at each test's end the two things that
- * always hold: every task is accounted for, and fsck finds nothing.
+/* What the live tests of the queue layer share: one private server for a program, a clean slate and
+ * a handle for each test, short forms of the common calls, and at each test's end the two things
+ * that always hold: every task is accounted for, and fsck finds nothing.
  *
  *     static void test_push(void **state)
  *     {
@@ -28,10 +28,10 @@ typedef struct fixture {
     bool damaged; /* set by a test that damages a queue for good: its end is not checked */
 } fixture;
 
-int fixture_start(void **state);     /* group: a server */
+int fixture_start(void **state); /* group: a server */
 int fixture_end(void **state);
-int fixture_setup(void **state);     /* test: nothing on the server, a new handle */
-int fixture_teardown(void **state);  /* test: checks every queue, closes the handle */
+int fixture_setup(void **state);    /* test: nothing on the server, a new handle */
+int fixture_teardown(void **state); /* test: checks every queue, closes the handle */
 
 #define FIXTURE_TEST(test) cmocka_unit_test_setup_teardown(test, fixture_setup, fixture_teardown)
 
@@ -51,14 +51,16 @@ void fixture_assert_rc(const dueq *handle, int have, int wanted, const char *cal
 /* Fails unless the handle's error contains the text. */
 void fixture_assert_error(const dueq *handle, const char *part);
 
-/* ---- Short forms; ids and payloads are C strings, and each must succeed unless it returns a code */
+/* ---- Short forms ---------------------------------------------------------------------------- */
+
+/* Ids and payloads are C strings; each must succeed unless it returns a code. */
 
 int queue_push(dueq *handle, const char *queue, const char *id, const char *payload,
                int64_t delay_ms);
 /* Pushes count tasks "PREFIX0", "PREFIX1" … with the id as payload; any number. */
 void queue_push_many(dueq *handle, const char *queue, const char *prefix, size_t count,
                      int64_t delay_ms);
-/* Takes up to count tasks under a lease (0: the queue's) without waiting; NULL when there are none. */
+/* Takes up to count tasks under a lease (0: the queue's) without waiting; NULL: there are none. */
 dueq_batch *queue_take(dueq *handle, const char *queue, size_t count, int64_t lease_ms);
 /* Takes one task, which must be there. */
 dueq_batch *queue_take_one(dueq *handle, const char *queue, int64_t lease_ms);

@@ -94,8 +94,15 @@ static void what_is_no_receipt_is_refused(void **state)
     (void)state;
     static char longest[2000];
     memset(longest, 'A', sizeof longest - 1);
-    const char *const bad[] = {"",   "A",        "AQAAAAZg8rbvGwJqb2ItN9wA=", "AQ AA", "\xff\xff",
-                               "é", "AQAAAAZg", longest, longest + sizeof longest - 370,
+    const char *const bad[] = {"",
+                               "A",
+                               "AQAAAAZg8rbvGwJqb2ItN9wA=",
+                               "AQ AA",
+                               "\xff\xff",
+                               "é",
+                               "AQAAAAZg",
+                               longest,
+                               longest + sizeof longest - 370,
                                "AQAAAAZg8rbvGwLcAA"}; /* without an id */
     dq_receipt back;
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)

@@ -51,8 +51,11 @@ static void every_field_comes_back(void **state)
     static const size_t value_lens[] = {3, 0, 0, 3, DUEQ_HEADER_VALUE_MAX};
     static const int64_t limits[] = {0, 1, 255, 65536, DUEQ_ATTEMPTS_MAX};
     for (size_t i = 0; i < 5; i++) {
-        dueq_new_task task = {.payload = "p\0q", .payload_len = 3, .headers = headers,
-                              .header_count = i + 1, .max_attempts = limits[i]};
+        dueq_new_task task = {.payload = "p\0q",
+                              .payload_len = 3,
+                              .headers = headers,
+                              .header_count = i + 1,
+                              .max_attempts = limits[i]};
         size_t len;
         char *bytes = write_whole(&task, 281474976710655, &len);
         dq_record record;
@@ -102,8 +105,11 @@ static void cut_records_are_refused(void **state)
 {
     (void)state;
     dueq_header headers[] = {{"Color", "red", 0}, {"Size", "12", 0}};
-    dueq_new_task task = {.payload = "payload", .payload_len = 7, .headers = headers,
-                          .header_count = 2, .max_attempts = 5};
+    dueq_new_task task = {.payload = "payload",
+                          .payload_len = 7,
+                          .headers = headers,
+                          .header_count = 2,
+                          .max_attempts = 5};
     size_t len, head_len = dq_record_head_len(&task);
     char *bytes = write_whole(&task, 1, &len);
     for (size_t cut = 0; cut <= len; cut++) {
@@ -122,21 +128,28 @@ typedef struct broken {
     size_t len;
 } broken;
 
-#define BYTES(text) {text, sizeof(text) - 1}
+#define BYTES(text)            \
+    {                          \
+        text, sizeof(text) - 1 \
+    }
 
 static void what_is_no_record_is_refused(void **state)
 {
     (void)state;
     static const broken cases[] = {
         BYTES(""),
-        BYTES("\x00\x00payload"),                          /* version 0 */
-        BYTES("\x02\x00payload"),                          /* of a later version */
-        BYTES("\x01\x08payload"),                          /* a flag that is not known */
+        BYTES("\x00\x00payload"), /* version 0 */
+        BYTES("\x02\x00payload"), /* of a later version */
+        BYTES("\x01\x08payload"), /* a flag that is not known */
         BYTES("\x01\x80payload"),
-        BYTES("\x01\x04\x00\x00\x04\x01" "a\x00"),         /* headers longer than the record */
-        BYTES("\x01\x04\x00\x00\x03\x01" "a\x00\x00"),     /* a header cut by its space */
-        BYTES("\x01\x04\x00\x00\x05\x01" "a\x00\x00\x01"), /* something after the last one */
-        BYTES("\x01\x04\x00\x00\x04\x01" "a\x00\x01x"),    /* a value longer than its space */
+        BYTES("\x01\x04\x00\x00\x04\x01"
+              "a\x00"), /* headers longer than the record */
+        BYTES("\x01\x04\x00\x00\x03\x01"
+              "a\x00\x00"), /* a header cut by its space */
+        BYTES("\x01\x04\x00\x00\x05\x01"
+              "a\x00\x00\x01"), /* something after the last one */
+        BYTES("\x01\x04\x00\x00\x04\x01"
+              "a\x00\x01x"), /* a value longer than its space */
         BYTES("\x01\x04\xff\xff\xff"),
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -154,10 +167,8 @@ static void what_is_no_record_is_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_plain_task_takes_eight_bytes),
-        cmocka_unit_test(every_field_comes_back),
-        cmocka_unit_test(the_most_headers_fit),
-        cmocka_unit_test(cut_records_are_refused),
+        cmocka_unit_test(a_plain_task_takes_eight_bytes), cmocka_unit_test(every_field_comes_back),
+        cmocka_unit_test(the_most_headers_fit),           cmocka_unit_test(cut_records_are_refused),
         cmocka_unit_test(what_is_no_record_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -18,11 +18,11 @@
 #include "scripts.h"
 
 static const dq_script *const scripts[] = {
-    &dq_script_cancel, &dq_script_check,      &dq_script_config,  &dq_script_create,
-    &dq_script_dead,   &dq_script_done,       &dq_script_extend,  &dq_script_get,
-    &dq_script_list,   &dq_script_purge,      &dq_script_push,    &dq_script_release,
+    &dq_script_cancel,  &dq_script_check,      &dq_script_config, &dq_script_create,
+    &dq_script_dead,    &dq_script_done,       &dq_script_extend, &dq_script_get,
+    &dq_script_list,    &dq_script_purge,      &dq_script_push,   &dq_script_release,
     &dq_script_restore, &dq_script_reschedule, &dq_script_retry,  &dq_script_scan,
-    &dq_script_stats,  &dq_script_take,
+    &dq_script_stats,   &dq_script_take,
 };
 enum { SCRIPT_COUNT = sizeof scripts / sizeof *scripts };
 
@@ -160,10 +160,10 @@ static void keys_and_arguments_have_names(void **state)
 static void nothing_forbidden_is_used(void **state)
 {
     (void)state;
-    static const char *const forbidden[] = {"table.unpack", "table.getn", "math.pow",  "loadstring",
-                                            "setfenv",      "#!lua",      "redis.log", "'KEYS'",
-                                            "'SCAN'",       "'HGETALL'",  "'SMEMBERS'", "math.random",
-                                            "os.",          "tostring(",  "'HVALS'",   "'EXPIRE'"};
+    static const char *const forbidden[] = {
+        "table.unpack", "table.getn", "math.pow", "loadstring", "setfenv",    "#!lua",
+        "redis.log",    "'KEYS'",     "'SCAN'",   "'HGETALL'",  "'SMEMBERS'", "math.random",
+        "os.",          "tostring(",  "'HVALS'",  "'EXPIRE'"};
     for (size_t i = 0; i < SCRIPT_COUNT; i++)
         for (size_t k = 0; k < sizeof forbidden / sizeof *forbidden; k++)
             if (strstr(scripts[i]->source, forbidden[k]))

@@ -25,9 +25,13 @@ static void assert_same(const dueq_settings *have, const dueq_settings *wanted)
 static void defaults_are_as_documented(void **state)
 {
     (void)state;
-    const dueq_settings wanted = {.partitions = 1, .max_attempts = 20, .lease_ms = 30000,
-                                  .payload_max = 1 << 20, .dead_max = 10000,
-                                  .dead_age_ms = INT64_C(2592000000), .retention_ms = -1};
+    const dueq_settings wanted = {.partitions = 1,
+                                  .max_attempts = 20,
+                                  .lease_ms = 30000,
+                                  .payload_max = 1 << 20,
+                                  .dead_max = 10000,
+                                  .dead_age_ms = INT64_C(2592000000),
+                                  .retention_ms = -1};
     dq_settings stored = dq_settings_default();
     dueq_settings shown = dq_settings_shown(&stored);
     assert_same(&shown, &wanted);
@@ -102,12 +106,22 @@ static void texts_of_other_versions_are_read(void **state)
 static void other_texts_are_refused(void **state)
 {
     (void)state;
-    static const char *const texts[] = {
-        "",           "partitions",      "partitions=",          "partitions=x",
-        "partitions=1x", "partitions=0", "partitions=1025",      "partitions=-1",
-        "=",          "partitions=1 ",   " partitions=1",        "partitions=1  lease_ms=1",
-        "lease_ms=0", "dead_max=-1",     "partitions=1\nlease_ms=1",
-        "partitions=18446744073709551617"};
+    static const char *const texts[] = {"",
+                                        "partitions",
+                                        "partitions=",
+                                        "partitions=x",
+                                        "partitions=1x",
+                                        "partitions=0",
+                                        "partitions=1025",
+                                        "partitions=-1",
+                                        "=",
+                                        "partitions=1 ",
+                                        " partitions=1",
+                                        "partitions=1  lease_ms=1",
+                                        "lease_ms=0",
+                                        "dead_max=-1",
+                                        "partitions=1\nlease_ms=1",
+                                        "partitions=18446744073709551617"};
     dq_settings back;
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
         if (dq_settings_read(&back, texts[i], strlen(texts[i]))) fail_msg("\"%s\"", texts[i]);
