@@ -32,9 +32,9 @@ typedef struct dq_found {
 } dq_found;
 
 /* Adds a task with its id, payload, headers, failures (in `attempt`) and last error; the rest of
- * *task is for the caller to fill. DUEQ_OK, DUEQ_ECORRUPT when the record cannot be read, or
+ * *added is for the caller to fill. DUEQ_OK, DUEQ_ECORRUPT when the record cannot be read, or
  * DUEQ_ENOMEM. */
-int dq_batch_add(dq_batch *batch, const dq_found *found, dueq_task **task);
+int dq_batch_add(dq_batch *batch, const dq_found *found, dueq_task **added);
 
 /* Memory that lives as long as the batch; NULL: out of memory. */
 char *dq_batch_room(dq_batch *batch, size_t len);

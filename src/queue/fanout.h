@@ -34,7 +34,7 @@ typedef struct dq_family {
 
 /* Runs the operation within the deadline. Every item's outcome is set. DUEQ_OK, the first
  * positive outcome of an item, or the first failure. */
-int dq_fanout(dueq *handle, const char *queue, const dq_family *family, void *work, size_t count,
+int dq_fanout(dueq *handle, const char *name, const dq_family *family, void *work, size_t count,
               int64_t deadline_us);
 
 /* Starts a request for a script on a partition: its keys and the partitions' count. */

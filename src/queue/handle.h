@@ -31,7 +31,7 @@ struct dueq {
 
 /* Answers that scripts give to the library alone (script_outcome.def). */
 typedef enum dq_script_outcome {
-#define OUTCOME(name, number, text) name = number,
+#define OUTCOME(name, number, text) name = (number),
 #include "queue/script_outcome.def"
 #undef OUTCOME
 } dq_script_outcome;

@@ -23,7 +23,7 @@ typedef struct dq_record {
 /* Length of the record's part before the payload. The task has been checked. */
 size_t dq_record_head_len(const dueq_new_task *task);
 /* Writes that part: dq_record_head_len(task) bytes. */
-void dq_record_write_head(char *out, const dueq_new_task *task, int64_t pushed_ms);
+void dq_record_write_head(char *bytes, const dueq_new_task *task, int64_t pushed_ms);
 
 /* Takes a record apart. False when it is not a whole record of a known version. */
 bool dq_record_read(dq_record *record, const char *bytes, size_t len);

@@ -27,7 +27,7 @@ typedef struct dq_take_call {
 
 /* One look at a queue, without waiting. DUEQ_OK with a batch, DUEQ_EMPTY (also when there is no
  * such queue), or negative with the handle's fault set. *outlook is filled unless negative. */
-int dq_take_once(dueq *handle, const char *queue, const dq_take_call *call, dueq_batch **batch,
+int dq_take_once(dueq *handle, const char *name, const dq_take_call *call, dueq_batch **batch,
                  dq_outlook *outlook);
 
 /* Says of every partition that relies on this handle to look in time that it will not, so that
@@ -35,6 +35,6 @@ int dq_take_once(dueq *handle, const char *queue, const dq_take_call *call, dueq
 void dq_take_disarm(dueq *handle, int64_t deadline_us);
 
 /* Passes a marker on that this handle cannot use: the script leaves another if there is need. */
-void dq_take_pass_on(dueq *handle, const char *queue, uint32_t partition, int64_t deadline_us);
+void dq_take_pass_on(dueq *handle, const char *name, uint32_t partition, int64_t deadline_us);
 
 #endif

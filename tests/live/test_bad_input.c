@@ -382,7 +382,7 @@ static void one_bad_receipt_spoils_the_call(void **state)
 static void handles_that_could_not_be_opened(void **state)
 {
     (void)state;
-    dueq *h;
+    dueq *h = NULL;
     dueq_batch *batch;
     dueq_queue_list *list;
     dueq_new_task task = {0};
@@ -407,7 +407,7 @@ static void bad_options_of_a_handle(void **state)
                                 {.prefix = ""},     {.prefix = "a{b"},
                                 {.prefix = "}"},    {.prefix = long_prefix}};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
-        dueq *h;
+        dueq *h = NULL;
         ASSERT_RC(h, dueq_open(&h, server_url(f->server), &bad[i]), DUEQ_EINVAL);
         assert_true(*dueq_error(h) != '\0');
         dueq_close(h);

@@ -15,7 +15,7 @@ enum { AN_HOUR_MS = 3600000, SHORT_MS = 300 };
 
 static dueq *open_with(const char *url, const dueq_options *options)
 {
-    dueq *handle;
+    dueq *handle = NULL;
     ASSERT_RC(handle, dueq_open(&handle, url, options), DUEQ_OK);
     return handle;
 }
@@ -52,6 +52,7 @@ static void out_of_memory(void **state)
         queue_finish(h, "q", batch);
     }
     dueq_take_options waiting = {.wait_ms = 30}; /* who cannot be noted as the one to look */
+    server_do(f->server, "DEL dueq:{q:0}:wake"); /* so that the note is the first write */
     ASSERT_RC(h, dueq_take(h, "q", &waiting, &batch), DUEQ_EMPTY);
     ASSERT_RC(h, dueq_queue_purge(h, "q", NULL), DUEQ_OK);
     server_do(f->server, "CONFIG SET maxmemory 0");
@@ -61,7 +62,7 @@ static void out_of_memory(void **state)
 static void eviction_of_any_key_is_refused(void **state)
 {
     fixture *f = *state;
-    dueq *h;
+    dueq *h = NULL;
     server_do(f->server, "CONFIG SET maxmemory-policy allkeys-lru");
     ASSERT_RC(h, dueq_open(&h, server_url(f->server), NULL), DUEQ_ESERVER);
     fixture_assert_error(h, "maxmemory-policy");

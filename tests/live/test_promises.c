@@ -566,7 +566,7 @@ enum { PUSHERS = 4, SAME_IDS = 500 };
 
 typedef struct pusher {
     dueq *handle;
-    char payload[8];
+    char payload[16];
     int pushed;
     int rc;
 } pusher;

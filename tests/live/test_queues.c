@@ -284,7 +284,7 @@ static void queues_are_listed_sorted(void **state)
 static void prefixes_do_not_meet(void **state)
 {
     fixture *f = *state;
-    dueq *other;
+    dueq *other = NULL;
     dueq_options options = {.prefix = "other:app"};
     ASSERT_RC(other, dueq_open(&other, server_url(f->server), &options), DUEQ_OK);
     ASSERT_RC(f->handle, queue_push(f->handle, "q", "t", "x", 0), DUEQ_OK);

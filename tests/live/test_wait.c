@@ -375,7 +375,7 @@ static pid_t fork_waiter(const fixture *f)
 static void a_dead_watchman_is_replaced(void **state)
 {
     fixture *f = *state;
-    enum { DELAY_MS = 800, GRACE_MS = 500, STANDBY_MS = 500 };
+    enum { DELAY_MS = 800, GRACE_MS = 500, STANDBY_MS = 500, NEXT_MS = 200 };
     int64_t since_ms = until_now_ms();
     ASSERT_RC(f->handle, queue_push(f->handle, "q", "t", "x", DELAY_MS), DUEQ_OK);
     pid_t pid = fork_waiter(f);
@@ -385,6 +385,12 @@ static void a_dead_watchman_is_replaced(void **state)
     kill(pid, SIGKILL);
     assert_int_equal(waitpid(pid, NULL, 0), pid);
     assert_got(&standby, "t", since_ms, DELAY_MS + GRACE_MS + STANDBY_MS + PROMPT_MS);
+
+    dueq_batch_free(standby.batch); /* it has the post now, and is on time */
+    send_to_sleep(f, &standby);
+    since_ms = until_now_ms();
+    ASSERT_RC(f->handle, queue_push(f->handle, "q", "next", "x", NEXT_MS), DUEQ_OK);
+    assert_got(&standby, "next", since_ms, NEXT_MS + PROMPT_MS);
     end(&standby);
 }
 

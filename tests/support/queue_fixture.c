@@ -29,6 +29,7 @@ int fixture_end(void **state)
 int fixture_setup(void **state)
 {
     fixture *f = *state;
+    server_do(f->server, "CONFIG SET maxmemory 0"); /* a test that failed may have left one */
     server_do(f->server, "FLUSHALL SYNC");
     f->damaged = false;
     f->handle = fixture_open(f);
@@ -54,7 +55,7 @@ int fixture_teardown(void **state)
 
 dueq *fixture_open(const fixture *f)
 {
-    dueq *handle;
+    dueq *handle = NULL;
     ASSERT_RC(handle, dueq_open(&handle, server_url(f->server), NULL), DUEQ_OK);
     return handle;
 }

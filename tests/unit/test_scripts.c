@@ -17,14 +17,15 @@
 #include "queue/handle.h"
 #include "scripts.h"
 
-static const dq_script *const scripts[] = {
+enum { SCRIPT_COUNT = 18 };
+
+static const dq_script *const scripts[SCRIPT_COUNT] = {
     &dq_script_cancel,  &dq_script_check,      &dq_script_config, &dq_script_create,
     &dq_script_dead,    &dq_script_done,       &dq_script_extend, &dq_script_get,
     &dq_script_list,    &dq_script_purge,      &dq_script_push,   &dq_script_release,
     &dq_script_restore, &dq_script_reschedule, &dq_script_retry,  &dq_script_scan,
     &dq_script_stats,   &dq_script_take,
 };
-enum { SCRIPT_COUNT = sizeof scripts / sizeof *scripts };
 
 static const char *lua_folder(void)
 {
