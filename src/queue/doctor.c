@@ -108,11 +108,11 @@ static void check_memory(visit *v)
     int64_t used = dq_info_int(v->info, "used_memory", 0),
             most = dq_info_int(v->info, "maxmemory", 0);
     int64_t machine = dq_info_int(v->info, "total_system_memory", 0);
-    const int64_t mib = 1 << 20;
+    const double mib = 1 << 20;
     if (!most) {
         tell(v, DUEQ_GRADE_NOTE, "memory", "set maxmemory below what the machine can spare",
-             "%" PRId64 " MiB used, no limit set, the machine has %" PRId64 " MiB", used / mib,
-             machine / mib);
+             "%.1f MiB used, no limit set, the machine has %.0f MiB", (double)used / mib,
+             (double)machine / mib);
         return;
     }
     int64_t percent = used * 100 / most;
@@ -120,7 +120,7 @@ static void check_memory(visit *v)
                        : percent >= 80 ? DUEQ_GRADE_WARN
                                        : DUEQ_GRADE_OK;
     tell(v, grade, "memory", "a full server refuses pushes: raise maxmemory or drain queues",
-         "%" PRId64 " of %" PRId64 " MiB used (%" PRId64 " %%)", used / mib, most / mib, percent);
+         "%.1f of %.1f MiB used (%" PRId64 " %%)", (double)used / mib, (double)most / mib, percent);
 }
 
 static void check_clock(visit *v)

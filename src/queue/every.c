@@ -45,7 +45,7 @@ static int take_answers(dueq *handle, const dq_every *every, void *work, round *
 static int ask(dueq *handle, const dq_queue *queue, const dq_every *every, void *work, round *r,
                int64_t deadline_us)
 {
-    uint32_t *asked = calloc(r->partition_count, sizeof *asked);
+    uint32_t *asked = calloc((size_t)r->partition_count + 1, sizeof *asked);
     size_t count = 0;
     bool fine = asked != NULL;
     for (uint32_t p = 0; p < r->partition_count && fine; p++) {

@@ -14,7 +14,7 @@ typedef struct dq_every {
 
 /* Runs it, pipelined. Every partition is answered once. DUEQ_OK, DUEQ_MISSING when there is no such
  * queue, the first other answer of decode, or the first failure. */
-int dq_every_partition(dueq *handle, const char *queue, const dq_every *every, void *work,
+int dq_every_partition(dueq *handle, const char *name, const dq_every *every, void *work,
                        int64_t deadline_us);
 
 #endif

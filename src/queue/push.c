@@ -137,6 +137,7 @@ static int compare_ids(const void *a, const void *b)
 /* Whether all ids differ, so that the script need not look; false also when unsure. */
 static bool ids_differ(const work *w)
 {
+    if (w->count < 2) return true;
     const item **sorted = calloc(w->count, sizeof(*sorted));
     if (!sorted) return false;
     for (size_t i = 0; i < w->count; i++) sorted[i] = &w->items[i];

@@ -88,7 +88,7 @@ static bool read_pair(dq_settings *stored, char *pair)
     if (end == value || *end) return false;
     for (int i = 0; i < DQ_SETTING_COUNT; i++) {
         const dq_setting *setting = &dq_setting_list[i];
-        if (strcmp(setting->name, pair)) continue;
+        if (strcmp(setting->name, pair) != 0) continue;
         if (number < (setting->none ? 0 : setting->min) || number > setting->max) return false;
         dq_setting_set(stored, setting, number);
     }
