@@ -464,6 +464,7 @@ typedef struct dueq_facts {
                              where it does not tell more */
     int64_t cpu_us;       /* CPU time of its main thread; of all of it before Redis 6.2 */
     int64_t memory_used;  /* bytes */
+    int64_t freeing;      /* objects that were dropped and are still being freed */
     int64_t commands;     /* processed; those that scripts call are counted too */
     int64_t clients;      /* connected now, this handle among them */
     size_t script_time_count; /* 0 before Redis 7.0, or when the ACL forbids LATENCY */

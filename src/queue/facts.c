@@ -93,6 +93,7 @@ static int read_answers(dueq *handle, const dq_request *answers, dueq_facts *fac
     read_persistence(answers, facts);
     facts->cpu_us = cpu_us(info, "user") + cpu_us(info, "sys");
     facts->memory_used = dq_info_int(info, "used_memory", 0);
+    facts->freeing = dq_info_int(info, "lazyfree_pending_objects", 0);
     facts->commands = dq_info_int(info, "total_commands_processed", 0);
     facts->clients = dq_info_int(info, "connected_clients", 0);
     read_script_times(answers[ASK_TIMES].reply, facts);
