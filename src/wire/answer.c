@@ -58,6 +58,7 @@ static const entry table[] = {
     {"ERR AUTH", {DUEQ_EAUTH, DQ_REMEDY_NONE, "a password was given, but the server has none set"}},
     {"NOPERM", {DUEQ_EDENIED, DQ_REMEDY_NONE, NULL}},
     {"ERR The user executing the script can't", {DUEQ_EDENIED, DQ_REMEDY_NONE, NULL}},
+    {"ERR ACL failure in script", {DUEQ_EDENIED, DQ_REMEDY_NONE, NULL}}, /* Valkey 9 */
     {"DENIED", {DUEQ_EDENIED, DQ_REMEDY_NONE, "the server accepts only local clients"}},
     {"WRONGTYPE", {DUEQ_ECORRUPT, DQ_REMEDY_NONE, "a key of the queue has another type"}},
 };

@@ -64,6 +64,8 @@ static void errors_are_understood(void **state)
          DUEQ_EFULL, DQ_REMEDY_NONE},
         {"READONLY You can't write against a read only replica. script: 12ab, on @user_script:3.",
          DUEQ_EREADONLY, DQ_REMEDY_RECONNECT},
+        {"ERR ACL failure in script: User u has no permissions to run the 'zadd' command",
+         DUEQ_EDENIED, DQ_REMEDY_NONE},
         {"NOPERM ACL failure in script: User u has no permissions to run the 'zadd' command",
          DUEQ_EDENIED, DQ_REMEDY_NONE},
 
