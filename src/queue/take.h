@@ -6,17 +6,16 @@
 
 /* When a queue is worth looking at again, as its last take found it. Monotonic time. */
 typedef struct dq_outlook {
-    bool more; /* ready tasks were left behind: look again at once */
-    int64_t
-        look_at_us; /* nobody needs to look before, unless woken; DQ_NEVER_US: only when woken */
+    bool more;                /* ready tasks were left behind: look again at once */
+    int64_t look_at_us;       /* look again then, unless woken before; never far off: a bound */
     uint32_t partition_count; /* 0: there is no such queue yet */
 } dq_outlook;
 
 /* Whether the caller will wait on this queue after the look. */
 typedef enum dq_stays {
     DQ_STAYS_NOT,
-    DQ_STAYS_EMPTY /* if it gets nothing */,
-    DQ_STAYS_ROOM /* if it gets fewer than it wants */
+    DQ_STAYS_EMPTY, /* if it gets nothing */
+    DQ_STAYS_ROOM   /* if it gets fewer than it wants */
 } dq_stays;
 
 typedef struct dq_take_call {

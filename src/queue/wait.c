@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <poll.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -284,11 +283,15 @@ int dq_waiter_sleep(dq_waiter *waiter, int64_t deadline_us, int interrupt_fd)
 
 /* ---- Resting ---- */
 
-/* Sends one plain command on the handle's own connection; what comes of it does not matter much. */
-static bool say(dq_waiter *waiter, const char *const *words, size_t count, int64_t deadline_us)
+/* Has the server end the BLPOP, by a command on the handle's own connection. False: not said. */
+static bool unblock(dq_waiter *waiter, int64_t deadline_us)
 {
+    int64_t client_id = dq_conn_client_id(waiter->conn);
+    if (!client_id) return false;
     dq_request request = {.once = true};
-    for (size_t i = 0; i < count; i++) dq_args_add_text(&request.args, words[i]);
+    dq_args_add_text(&request.args, "CLIENT");
+    dq_args_add_text(&request.args, "UNBLOCK");
+    dq_args_add_int(&request.args, client_id);
     dq_fault fault = {0};
     bool said = !request.args.failed &&
                 dq_link_exchange(waiter->handle->link, &request, 1, deadline_us, &fault) == DUEQ_OK;
@@ -299,10 +302,7 @@ static bool say(dq_waiter *waiter, const char *const *words, size_t count, int64
 /* Takes the BLPOP back. A marker that came first is for another worker: it is passed on. */
 static void take_back(dq_waiter *waiter, int64_t deadline_us)
 {
-    char id[24];
-    snprintf(id, sizeof id, "%lld", (long long)dq_conn_client_id(waiter->conn));
-    const char *const unblock[] = {"CLIENT", "UNBLOCK", id};
-    if (!dq_conn_client_id(waiter->conn) || !say(waiter, unblock, 3, deadline_us)) {
+    if (!unblock(waiter, deadline_us)) {
         stop_listening(waiter);
         return;
     }

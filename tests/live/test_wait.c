@@ -375,7 +375,7 @@ static pid_t fork_waiter(const fixture *f)
 static void a_dead_watchman_is_replaced(void **state)
 {
     fixture *f = *state;
-    enum { DELAY_MS = 800, GRACE_MS = 500, STANDBY_MS = 500, NEXT_MS = 200 };
+    enum { DELAY_MS = 800, GRACE_MS = 50, STANDBY_MS = 500, NEXT_MS = 200 };
     int64_t since_ms = until_now_ms();
     ASSERT_RC(f->handle, queue_push(f->handle, "q", "t", "x", DELAY_MS), DUEQ_OK);
     pid_t pid = fork_waiter(f);
