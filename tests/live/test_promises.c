@@ -514,6 +514,18 @@ static void meddle_together(const fixture *f)
     }
 }
 
+/* The rarest thing of all, that chance may have left out: a dead task is dropped. */
+static void drop_one(const fixture *f)
+{
+    dueq_new_task task = {.payload = "x", .payload_len = 1};
+    ASSERT_RC(f->handle, dueq_push(f->handle, "q", &task, 1, NULL), DUEQ_OK);
+    dueq_batch *batch = queue_take_one(f->handle, "q", 60000);
+    dueq_failure failure = {.receipt = batch->tasks[0].receipt, .hopeless = true};
+    ASSERT_RC(f->handle, dueq_retry(f->handle, "q", &failure, 1), DUEQ_OK);
+    ASSERT_RC(f->handle, dueq_drop_all(f->handle, "q", NULL), DUEQ_OK);
+    dueq_batch_free(batch);
+}
+
 static void promise_5_one_state(void **state)
 {
     fixture *f = *state;
@@ -521,6 +533,7 @@ static void promise_5_one_state(void **state)
     queue_make(f->handle, "q", &settings);
     meddle_step_by_step(f);
     meddle_together(f);
+    drop_one(f);
     dueq_stats s = queue_stats(f->handle, "q");
     if (!s.done || !s.retried || !s.released || !s.died || !s.cancelled || !s.dropped || !s.expired)
         fail_msg("too little happened: expired %" PRId64 " dropped %" PRId64, s.expired, s.dropped);
