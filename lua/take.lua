@@ -25,11 +25,14 @@ local record_max = math.max(tonumber(m[6]) or 0, 1)
 
 -- Records of the first ids, as many as fit the budget; `least_count` of them in any case. In pieces
 -- that fit whatever the records' sizes; one by one, by its own size, where only that may fit.
-local function read_records(ids, budget, least_count)
+local function read_records(ids, count, budget, least_count)
+  if count <= 1000 and count * record_max <= budget then
+    return redis.call('HMGET', body, unpack(ids, 1, count))
+  end
   local records = {}
-  while #records < #ids do
+  while #records < count do
     local from = #records
-    local piece = math.min(1000, math.floor(budget / record_max), #ids - from)
+    local piece = math.min(1000, math.floor(budget / record_max), count - from)
     if piece < 1 then
       if from >= least_count and redis.call('HSTRLEN', body, ids[from + 1]) > budget then break end
       piece = 1
@@ -58,7 +61,7 @@ local function reclaim()
   for i = 1, #expired, 2 do ids[#ids + 1] = expired[i] end
   local limit = tonumber(attempts_max)
   if limit == 0 then limit = tonumber(m[5]) end
-  local records = read_records(ids, RECLAIM_BYTES, 1)
+  local records = read_records(ids, #ids, RECLAIM_BYTES, 1)
   local known = read_all_tries(ids)
   redis.call('ZREM', leased, unpack(ids, 1, #records))
   local died = 0
@@ -88,26 +91,29 @@ local lease = tonumber(lease_ms)
 if lease == 0 then lease = tonumber(m[4]) end
 local lease_score = text(math.floor((now + lease * 1000) / 1000) * 1000 + token % 1000)
 
-local function take(count)
+local function take(most)
   local ready = redis.call('ZRANGEBYSCORE', due, '-inf', text(now), 'WITHSCORES',
-    'LIMIT', 0, count)
-  if #ready == 0 then return ready, {}, false end
+    'LIMIT', 0, most)
+  local count = #ready / 2
+  if count == 0 then return ready, {}, false end
   local ids = {}
-  for i = 1, #ready, 2 do ids[#ids + 1] = ready[i] end
-  local records = read_records(ids, tonumber(bytes_max), tonumber(least))
-  if #records == 0 then return {}, {}, false end
+  for i = 1, count do ids[i] = ready[2 * i - 1] end
+  local records = read_records(ids, count, tonumber(bytes_max), tonumber(least))
+  count = #records
+  if count == 0 then return {}, {}, false end
   local failures = read_all_tries(ids)
-  local leases = {}
-  for i = 1, #records do
+  local leases, filled = {}, 0
+  for i = 1, count do
     if records[i] then -- an id without a record is an orphan: it leaves `due`, and is not given
-      leases[#leases + 1] = lease_score
-      leases[#leases + 1] = ids[i]
+      leases[filled + 1] = lease_score
+      leases[filled + 2] = ids[i]
+      filled = filled + 2
     end
   end
-  redis.call('ZREMRANGEBYRANK', due, 0, #records - 1)
-  if #leases == 0 then return {}, {}, false end
+  redis.call('ZREMRANGEBYRANK', due, 0, count - 1)
+  if filled == 0 then return {}, {}, false end
   redis.call('ZADD', leased, unpack(leases))
-  redis.call('HSET', meta, 'token', text(token))
+  redis.call('HSET', meta, 'token', text(token), 'late_us', text(now - tonumber(ready[2])))
   return ready, records, failures
 end
 

@@ -12,6 +12,7 @@ typedef struct work {
     dueq_lease *leases;     /* done, release, extend */
     dueq_failure *failures; /* retry */
     int64_t lease_ms;       /* extend */
+    size_t *order;          /* done: the leases in the order in which they are sent */
 } work;
 
 static uint32_t partition(const void *of, size_t i, uint32_t partition_count)
@@ -44,8 +45,8 @@ static int check_receipt(dueq *handle, const char *queue, const char *text, dq_r
                         text ? text : "", queue);
 }
 
-static int run_leases(dueq *handle, const char *queue, const dq_family *family, work *w,
-                      size_t count)
+/* Fills w->receipts, which is the caller's to free whatever comes of it. */
+static int read_receipts(dueq *handle, const char *queue, work *w, size_t count)
 {
     int rc = dq_check_call(handle, queue, w->leases, count);
     if (rc < 0) return rc;
@@ -53,6 +54,13 @@ static int run_leases(dueq *handle, const char *queue, const dq_family *family, 
     if (!w->receipts) return dq_fault_set(&handle->fault, DUEQ_ENOMEM, "out of memory");
     for (size_t i = 0; i < count && rc == DUEQ_OK; i++)
         rc = check_receipt(handle, queue, w->leases[i].receipt, &w->receipts[i]);
+    return rc;
+}
+
+static int run_leases(dueq *handle, const char *queue, const dq_family *family, work *w,
+                      size_t count)
+{
+    int rc = read_receipts(handle, queue, w, count);
     if (rc == DUEQ_OK)
         rc = dq_fanout(handle, queue, family, w, count, dq_handle_deadline_us(handle, 0));
     free(w->receipts);
@@ -60,6 +68,79 @@ static int run_leases(dueq *handle, const char *queue, const dq_family *family, 
 }
 
 /* ---- done ---- */
+
+static uint32_t done_partition(const void *of, size_t i, uint32_t partition_count)
+{
+    const work *w = of;
+    return partition(of, w->order[i], partition_count);
+}
+
+static int *done_outcome(void *of, size_t i)
+{
+    work *w = of;
+    return lease_outcome(of, w->order[i]);
+}
+
+static int compare_bytes(const dq_receipt *a, const dq_receipt *b)
+{
+    size_t len = a->id_len < b->id_len ? a->id_len : b->id_len;
+    int order = memcmp(a->id, b->id, len);
+    if (order) return order;
+    return (a->id_len > b->id_len) - (a->id_len < b->id_len);
+}
+
+/* By lease, and within one as the server orders members of equal score. */
+static int compare_receipts(const void *left, const void *right, void *receipts)
+{
+    const dq_receipt *a = (const dq_receipt *)receipts + *(const size_t *)left;
+    const dq_receipt *b = (const dq_receipt *)receipts + *(const size_t *)right;
+    int order = strcmp(a->lease, b->lease);
+    return order ? order : compare_bytes(a, b);
+}
+
+/* Often they come in order. */
+static void put_in_order(work *w, size_t count)
+{
+    bool sorted = true;
+    for (size_t i = 0; i < count; i++) {
+        w->order[i] = i;
+        if (i && compare_receipts(&w->order[i - 1], &w->order[i], w->receipts) > 0) sorted = false;
+    }
+    if (!sorted) qsort_r(w->order, count, sizeof *w->order, compare_receipts, w->receipts);
+}
+
+static const dq_receipt *nth_receipt(const work *w, const size_t *items, size_t n)
+{
+    return &w->receipts[w->order[items[n]]];
+}
+
+/* How many from the first one on have its lease. */
+static size_t run_length(const work *w, const size_t *items, size_t count)
+{
+    size_t n = 1;
+    while (n < count &&
+           strcmp(nth_receipt(w, items, n)->lease, nth_receipt(w, items, 0)->lease) == 0)
+        n++;
+    return n;
+}
+
+static bool encode_done(void *of, dq_args *args, const size_t *items, size_t count)
+{
+    const work *w = of;
+    int64_t runs = 0;
+    for (size_t at = 0; at < count; at += run_length(w, items + at, count - at)) runs++;
+    dq_args_add_int(args, runs);
+    for (size_t at = 0, n; at < count; at += n) {
+        n = run_length(w, items + at, count - at);
+        dq_args_add_int(args, (int64_t)n);
+        dq_args_add_text(args, nth_receipt(w, items, at)->lease);
+    }
+    for (size_t i = 0; i < count; i++) {
+        const dq_receipt *receipt = nth_receipt(w, items, i);
+        dq_args_add(args, receipt->id, receipt->id_len);
+    }
+    return !args->failed;
+}
 
 /* Sent again after a lost answer and gone: the first sending finished it. */
 static int done_meaning(int outcome, bool resent)
@@ -73,13 +154,24 @@ int dueq_done(dueq *handle, const char *queue, dueq_lease *leases, size_t count)
     static const dq_family family = {
         .script = &dq_script_done,
         .absent = DUEQ_LOST,
-        .partition = partition,
-        .encode = encode_leases,
+        .partition = done_partition,
+        .encode = encode_done,
         .meaning = done_meaning,
-        .outcome = lease_outcome,
+        .outcome = done_outcome,
     };
     work w = {.leases = leases};
-    return run_leases(handle, queue, &family, &w, count);
+    int rc = read_receipts(handle, queue, &w, count);
+    if (rc == DUEQ_OK) {
+        w.order = calloc(count, sizeof *w.order);
+        if (!w.order) rc = dq_fault_set(&handle->fault, DUEQ_ENOMEM, "out of memory");
+    }
+    if (rc == DUEQ_OK) {
+        put_in_order(&w, count);
+        rc = dq_fanout(handle, queue, &family, &w, count, dq_handle_deadline_us(handle, 0));
+    }
+    free(w.order);
+    free(w.receipts);
+    return rc;
 }
 
 /* ---- release ---- */

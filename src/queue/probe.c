@@ -36,6 +36,7 @@ static const probe probes[] = {
     {true, {"ZRANGE", "%z", "0", "0"}},
     {true, {"ZRANGEBYSCORE", "%z", "-inf", "0"}},
     {true, {"ZREMRANGEBYRANK", "%z", "1", "1"}},
+    {true, {"ZREMRANGEBYSCORE", "%z", "1", "1"}},
     {true, {"ZREM", "%z", "a"}},
     {true, {"LPUSH", "%l", "1"}},
     {true, {"LLEN", "%l"}},
