@@ -1,8 +1,10 @@
 /* dueq queues and stats: what queues there are and how they do. */
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "commands.h"
+#include "mem.h"
 #include "out.h"
 #include "session.h"
 #include "table.h"
@@ -11,6 +13,12 @@
 static json_t *number_or_null(int64_t number)
 {
     return number < 0 ? json_null() : json_integer(number);
+}
+
+/* To the microsecond, as a fraction. */
+static json_t *ms_or_null(int64_t us)
+{
+    return us < 0 ? json_null() : json_real((double)us / 1000);
 }
 
 static json_t *stats_json(const char *queue, const dueq_stats *s)
@@ -33,6 +41,11 @@ static json_t *stats_json(const char *queue, const dueq_stats *s)
         json_object_set_new(object, counts[i].name, json_integer(counts[i].count));
     json_object_set_new(object, "oldest_ready_ms", number_or_null(s->oldest_ready_ms));
     json_object_set_new(object, "next_due_ms", number_or_null(s->next_due_ms));
+    json_object_set_new(object, "due_minute", json_integer(s->due_minute));
+    json_object_set_new(object, "due_hour", json_integer(s->due_hour));
+    json_object_set_new(object, "due_day", json_integer(s->due_day));
+    json_object_set_new(object, "late_ms", ms_or_null(s->late_us));
+    json_object_set_new(object, "late_ago_ms", number_or_null(s->late_ago_ms));
     return object;
 }
 
@@ -54,6 +67,25 @@ static const char *remark(const char *words, int64_t ms, text_small out)
     return out;
 }
 
+/* When what waits falls due. */
+static void print_falling_due(const dueq_stats *s)
+{
+    if (s->waiting == 0) return;
+    print_count("", s->due_minute, "  within a minute");
+    print_count("", s->due_hour, "  within an hour");
+    print_count("", s->due_day, "  within a day");
+}
+
+static void print_lateness(const dueq_stats *s)
+{
+    text_small ago;
+
+    if (s->late_us < 0) return;
+    out_styled(STYLE_FAINT, "  %-10s", "last take");
+    out_printf("%11.3f ms  late, %s ago\n", (double)s->late_us / 1000,
+               dueq_format_duration(s->late_ago_ms, ago, sizeof(ago)));
+}
+
 static void print_card(const char *queue, const dueq_stats *s)
 {
     text_small words;
@@ -63,9 +95,11 @@ static void print_card(const char *queue, const dueq_stats *s)
     if (s->paused) out_styled(STYLE_WARN, "  paused");
     out_printf("\n");
     print_count("waiting", s->waiting, remark("the next due in", s->next_due_ms, words));
+    print_falling_due(s);
     print_count("ready", s->ready, remark("the oldest for", s->oldest_ready_ms, words));
     print_count("leased", s->leased, "");
     print_count("dead", s->dead, "");
+    print_lateness(s);
     out_styled(STYLE_BOLD, "ever");
     out_printf("\n");
     print_count("pushed", s->pushed, "");
@@ -127,19 +161,28 @@ static int stats_of_one(const cli_call *call, dueq *handle)
 }
 
 /* A queue that goes away while the others are counted is passed over. */
-static int add_all(const cli_call *call, dueq *handle, const dueq_queue_list *queues, table *rows)
+static void add_all(const cli_call *call, const dueq_queue_counts *counts, size_t count,
+                    table *rows)
 {
-    for (size_t i = 0; i < queues->count; i++) {
-        dueq_stats stats;
-        int rc = dueq_queue_stats(handle, queues->names[i], &stats);
-
-        if (rc < 0) return say_error(handle, rc);
-        if (rc == DUEQ_OK && call->json)
-            out_json(stats_json(queues->names[i], &stats));
-        else if (rc == DUEQ_OK)
-            add_row(rows, queues->names[i], &stats);
+    for (size_t i = 0; i < count; i++) {
+        if (counts[i].outcome != DUEQ_OK) continue;
+        if (call->json)
+            out_json(stats_json(counts[i].queue, &counts[i].stats));
+        else
+            add_row(rows, counts[i].queue, &counts[i].stats);
     }
-    return STATUS_DONE;
+}
+
+static int count_all(const cli_call *call, dueq *handle, const dueq_queue_list *queues, table *rows)
+{
+    dueq_queue_counts *counts = mem_make(queues->count * sizeof(*counts));
+    int rc;
+
+    for (size_t i = 0; i < queues->count; i++) counts[i].queue = queues->names[i];
+    rc = dueq_queues_stats(handle, counts, queues->count);
+    add_all(call, counts, queues->count, rows);
+    free(counts);
+    return rc < 0 ? say_error(handle, rc) : STATUS_DONE;
 }
 
 static int stats_of_all(const cli_call *call, dueq *handle)
@@ -150,7 +193,7 @@ static int stats_of_all(const cli_call *call, dueq *handle)
 
     if (rc < 0) return say_error(handle, rc);
     rows = table_make(columns, sizeof(columns) / sizeof(columns[0]));
-    status = add_all(call, handle, queues, rows);
+    status = count_all(call, handle, queues, rows);
     table_print(rows);
     table_free(rows);
     dueq_queue_list_free(queues);
@@ -206,9 +249,11 @@ const cli_command cmd_stats = {
     .name = "stats",
     .operands = "[QUEUE]",
     .summary = "count a queue's tasks, or those of all queues",
-    .details = "Now: waiting, ready, leased, dead. Ever: pushed, done, retried, released, expired\n"
-               "(leases that ran out), died, cancelled, dropped (of the dead). The status is 3\n"
-               "when there is no such queue.",
+    .details =
+        "Now: waiting, ready, leased, dead; when what waits falls due; how late the earliest\n"
+        "task of the last take was. Ever: pushed, done, retried, released, expired\n"
+        "(leases that ran out), died, cancelled, dropped (of the dead). The status is 3\n"
+        "when there is no such queue.",
     .operands_max = 1,
     .queues = QUEUE_FIRST,
     .run = run_stats,

@@ -93,7 +93,7 @@ _dueq() {
         __dueq_offer -W "$(sed -n "s/^$command //p" <<<"$commands")" -- "$current"
     elif [[ $command == bench ]]; then
         __dueq_offer -W 'push work lateness mix burst memory idle scale' -- "$current"
-    elif ((operands == 0)) || [[ $command == work || $command == fsck ]]; then
+    elif ((operands == 0)) || [[ $command == work || $command == fsck || $command == top ]]; then
         case $command in
         server* | doctor | demo | queues) ;;
         *) __dueq_offer -W "$(__dueq_queues "$program" "$url")" -- "$current" ;;

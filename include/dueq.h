@@ -394,13 +394,29 @@ typedef struct dueq_stats {
     bool paused;
     int64_t waiting, ready, leased, dead;                                       /* tasks now */
     int64_t pushed, done, retried, released, expired, died, cancelled, dropped; /* ever */
+    /* Of the waiting, those due within the next minute, hour, day; each has the ones before it. */
+    int64_t due_minute, due_hour, due_day;
     int64_t oldest_ready_ms; /* how long the oldest ready task has been; -1: none is ready */
     int64_t next_due_ms;     /* how long until the next waiting task is due; -1: none waits */
+    int64_t late_us;         /* how late the earliest task of the last take was; -1: not known */
+    int64_t late_ago_ms;     /* how long ago that take was; -1: not known */
 } dueq_stats;
 
 /* Counts of a queue. Always: pushed = waiting + ready + leased + dead + done + cancelled +
  * dropped. DUEQ_OK, DUEQ_MISSING or negative. Since 0.1. */
 DUEQ_API int dueq_queue_stats(dueq *handle, const char *queue, dueq_stats *stats);
+
+/* A queue to count among others. */
+typedef struct dueq_queue_counts {
+    const char *queue;
+    dueq_stats stats; /* out: zero unless the outcome is DUEQ_OK */
+    int outcome;      /* out: of this one, DUEQ_OK, DUEQ_MISSING or negative */
+} dueq_queue_counts;
+
+/* Counts of several queues, any number, in as few round trips as may be: one or two for up to 500
+ * queues with a partition each. One that cannot be counted does not keep the others from it: each has
+ * its outcome. Returns DUEQ_OK, DUEQ_MISSING when any is missing, or the first failure. Since 0.1. */
+DUEQ_API int dueq_queues_stats(dueq *handle, dueq_queue_counts *queues, size_t count);
 
 /* ---- Looking after a server ------------------------------------------------------------------ */
 

@@ -1,6 +1,4 @@
-/* Queues as a whole: create, config, pause, resume, purge, delete, stats. */
-#include <string.h>
-
+/* Queues as a whole: create, config, pause, resume, purge, delete. */
 #include "queue/check.h"
 #include "queue/every.h"
 #include "queue/registry.h"
@@ -172,55 +170,4 @@ int dueq_queue_delete(dueq *handle, const char *queue, bool force)
     if (rc == DUEQ_OK && !force) rc = check_empty(handle, queue);
     if (rc != DUEQ_OK) return rc;
     return delete_registered(handle, queue, force, dq_handle_deadline_us(handle, 0));
-}
-
-/* ---- stats ---- */
-
-/* The numbers of stats.lua after its status and "paused", in its order. */
-static const size_t counts[] = {
-    offsetof(dueq_stats, waiting), offsetof(dueq_stats, ready),     offsetof(dueq_stats, leased),
-    offsetof(dueq_stats, dead),    offsetof(dueq_stats, pushed),    offsetof(dueq_stats, done),
-    offsetof(dueq_stats, retried), offsetof(dueq_stats, released),  offsetof(dueq_stats, expired),
-    offsetof(dueq_stats, died),    offsetof(dueq_stats, cancelled), offsetof(dueq_stats, dropped),
-};
-enum { COUNT_COUNT = sizeof counts / sizeof *counts };
-
-static void add_count(dueq_stats *stats, size_t offset, int64_t number)
-{
-    int64_t sum;
-    memcpy(&sum, (const char *)stats + offset, sizeof sum);
-    sum += number;
-    memcpy((char *)stats + offset, &sum, sizeof sum);
-}
-
-/* µs to ms, keeping -1 for none. */
-static int64_t to_ms(int64_t us)
-{
-    return us < 0 ? -1 : us / 1000;
-}
-
-static int decode_stats(void *work, uint32_t partition, const valkeyReply *reply)
-{
-    dueq_stats *stats = work;
-    (void)partition;
-    if (dq_reply_count(reply) != 2 + COUNT_COUNT + 2) return DUEQ_EPROTO;
-    stats->partitions++;
-    if (dq_reply_int(dq_reply_at(reply, 1), 0)) stats->paused = true;
-    for (size_t i = 0; i < COUNT_COUNT; i++)
-        add_count(stats, counts[i], dq_reply_int(dq_reply_at(reply, i + 2), 0));
-    int64_t oldest_ms = to_ms(dq_reply_int(dq_reply_at(reply, 2 + COUNT_COUNT), -1));
-    int64_t next_ms = to_ms(dq_reply_int(dq_reply_at(reply, 3 + COUNT_COUNT), -1));
-    if (oldest_ms > stats->oldest_ready_ms) stats->oldest_ready_ms = oldest_ms;
-    if (next_ms >= 0 && (stats->next_due_ms < 0 || next_ms < stats->next_due_ms))
-        stats->next_due_ms = next_ms;
-    return DUEQ_OK;
-}
-
-int dueq_queue_stats(dueq *handle, const char *queue, dueq_stats *stats)
-{
-    *stats = (dueq_stats){.oldest_ready_ms = -1, .next_due_ms = -1};
-    int rc = dq_check_queue(handle, queue);
-    if (rc < 0) return rc;
-    static const dq_every every = {&dq_script_stats, NULL, decode_stats};
-    return dq_every_partition(handle, queue, &every, stats, dq_handle_deadline_us(handle, 0));
 }

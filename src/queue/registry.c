@@ -181,6 +181,47 @@ int dq_queue_find(dueq *handle, const char *name, int64_t deadline_us, dq_queue 
     return *queue ? DUEQ_OK : dq_fault_set(&handle->fault, DUEQ_ENOMEM, "out of memory");
 }
 
+/* Adds the names that the handle does not know to the request, and to `names`. */
+static size_t add_unknown(dueq *handle, dq_request *request, const dueq_queue_counts *queues,
+                          size_t count, const char **names)
+{
+    size_t unknown = 0;
+    dq_args_add_text(&request->args, "HMGET");
+    dq_args_add_text(&request->args, handle->registry);
+    for (size_t i = 0; i < count; i++) {
+        if (*find_place(handle, queues[i].queue)) continue;
+        names[unknown++] = queues[i].queue;
+        dq_args_add_text(&request->args, queues[i].queue);
+    }
+    return unknown;
+}
+
+static bool learn_entry(dueq *handle, const char *name, const valkeyReply *entry)
+{
+    dq_settings stored;
+    if (!dq_reply_is_text(entry) || !dq_settings_read(&stored, entry->str, entry->len) ||
+        *find_place(handle, name))
+        return true;
+    return remember(handle, name, &stored) != NULL;
+}
+
+int dq_queues_learn(dueq *handle, const dueq_queue_counts *queues, size_t count,
+                    int64_t deadline_us)
+{
+    dq_request request = {0};
+    const char **names = calloc(count + 1, sizeof *names);
+    size_t unknown = names ? add_unknown(handle, &request, queues, count, names) : 0;
+    bool fine = names && !request.args.failed;
+    int rc = DUEQ_OK;
+    if (fine && unknown)
+        rc = dq_link_exchange(handle->link, &request, 1, deadline_us, &handle->fault);
+    for (size_t i = 0; i < unknown && fine && rc == DUEQ_OK; i++)
+        fine = learn_entry(handle, names[i], dq_reply_at(request.reply, i));
+    dq_request_clear(&request);
+    free(names);
+    return fine ? rc : dq_fault_set(&handle->fault, DUEQ_ENOMEM, "out of memory");
+}
+
 static bool encode_create(dq_request *request, const dq_queue *queue, uint32_t partition,
                           const dq_settings *stored)
 {

@@ -15,4 +15,9 @@ int dq_registry_write(dueq *handle, const char *command, const char *name,
 /* Removes the entry. */
 int dq_registry_remove(dueq *handle, const char *name, int64_t deadline_us);
 
+/* Looks up, by one command, those of the queues that the handle does not know. What is not to be
+ * found there is left for dq_queue_find() to say. DUEQ_OK or negative. */
+int dq_queues_learn(dueq *handle, const dueq_queue_counts *queues, size_t count,
+                    int64_t deadline_us);
+
 #endif

@@ -67,13 +67,14 @@ run stats mail
 ok
 out_has "mail  4 partitions"
 out_has "the next due in 1h 59m"
+is "due within a day" "$(out | grep 'within a day' | tr -d ' ')" 1withinaday
 run --json stats mail
 ok
 is "stats" "$(out | sed 's/"next_due_ms":[0-9]*/"next_due_ms":N/')" \
-    '{"queue":"mail","partitions":4,"paused":false,"waiting":1,"ready":0,"leased":0,"dead":0,"pushed":1,"done":0,"retried":0,"released":0,"expired":0,"died":0,"cancelled":0,"dropped":0,"oldest_ready_ms":null,"next_due_ms":N}'
+    '{"queue":"mail","partitions":4,"paused":false,"waiting":1,"ready":0,"leased":0,"dead":0,"pushed":1,"done":0,"retried":0,"released":0,"expired":0,"died":0,"cancelled":0,"dropped":0,"oldest_ready_ms":null,"next_due_ms":N,"due_minute":0,"due_hour":0,"due_day":1,"late_ms":null,"late_ago_ms":null}'
 run --json stats plain
 is "stats" "$(out | sed 's/"oldest_ready_ms":[0-9]*/"oldest_ready_ms":N/')" \
-    '{"queue":"plain","partitions":1,"paused":false,"waiting":0,"ready":1,"leased":0,"dead":0,"pushed":1,"done":0,"retried":0,"released":0,"expired":0,"died":0,"cancelled":0,"dropped":0,"oldest_ready_ms":N,"next_due_ms":null}'
+    '{"queue":"plain","partitions":1,"paused":false,"waiting":0,"ready":1,"leased":0,"dead":0,"pushed":1,"done":0,"retried":0,"released":0,"expired":0,"died":0,"cancelled":0,"dropped":0,"oldest_ready_ms":N,"next_due_ms":null,"due_minute":0,"due_hour":0,"due_day":0,"late_ms":null,"late_ago_ms":null}'
 run --json stats
 is "objects" "$(out | grep -c '^{.*}$')" 2
 
