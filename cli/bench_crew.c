@@ -57,10 +57,11 @@ static dueq_verdict handle(dueq_job *job, void *context)
     return DUEQ_VERDICT_DONE;
 }
 
-static void tell_error(void *context, dueq_log_level level, const char *line)
+static void tell_error(void *context, const dueq_log_entry *entry)
 {
     (void)context;
-    if (level == DUEQ_LOG_ERROR) say_note("a worker: %s", line);
+    say_note("a worker: %s%s%s", entry->event, entry->field_count > 0 ? ": " : "",
+             entry->field_count > 0 ? entry->fields[0].value : "");
 }
 
 static int run_worker(const dueq_worker_options *options)
@@ -87,7 +88,8 @@ static int work(const bench *b, const bench_plan *plan, notes *shared)
                                    .concurrency = (int)plan->concurrency,
                                    .handler = handle,
                                    .handler_context = shared,
-                                   .log = tell_error};
+                                   .log = tell_error,
+                                   .log_most = DUEQ_LOG_ERROR};
 
     return run_worker(&options);
 }

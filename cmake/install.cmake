@@ -12,7 +12,8 @@ endif()
 
 # ---- pkg-config and CMake packages
 
-# What a static link needs besides libdueq.a; libvalkey only where it is not in there.
+# What a static link needs besides libdueq.a; libvalkey only where it is not in there. libcurl and
+# jansson are in dueq.pc as libraries, not as packages: shared ones, whose own needs are not ours.
 set(DUEQ_PC_REQUIRES_PRIVATE "libssl libcrypto")
 set(DUEQ_HOLDS_VALKEY TRUE)
 if(NOT DUEQ_VALKEY_ARCHIVES)
@@ -54,12 +55,21 @@ install(FILES "${completions}/_dueq" DESTINATION "${CMAKE_INSTALL_DATADIR}/zsh/s
 install(FILES "${completions}/dueq.fish"
     DESTINATION "${CMAKE_INSTALL_DATADIR}/fish/vendor_completions.d")
 
+# ---- systemd: not in CMAKE_INSTALL_LIBDIR, which is the libraries' of one machine
+
+set(unit "dueq-worker@.service")
+configure_file("${PROJECT_SOURCE_DIR}/packaging/systemd/${unit}.in" "${PROJECT_BINARY_DIR}/${unit}" @ONLY)
+install(FILES "${PROJECT_BINARY_DIR}/${unit}" DESTINATION lib/systemd/system)
+
 file(GLOB documents CONFIGURE_DEPENDS
     "${PROJECT_SOURCE_DIR}/README.md" "${PROJECT_SOURCE_DIR}/CHANGELOG.md"
     "${PROJECT_SOURCE_DIR}/LICENSE" "${PROJECT_SOURCE_DIR}/doc/*.md")
 install(FILES ${documents} DESTINATION "${CMAKE_INSTALL_DOCDIR}")
 file(GLOB examples CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/examples/*.c")
 install(FILES ${examples} DESTINATION "${CMAKE_INSTALL_DOCDIR}/examples")
+install(DIRECTORY "${PROJECT_SOURCE_DIR}/examples/http" "${PROJECT_SOURCE_DIR}/examples/stdio"
+    DESTINATION "${CMAKE_INSTALL_DOCDIR}/examples"
+    USE_SOURCE_PERMISSIONS)
 if(DUEQ_VALKEY_ARCHIVES)
     install(FILES "${DUEQ_DEPS_DIR}/libvalkey/COPYING" RENAME COPYING.libvalkey
         DESTINATION "${CMAKE_INSTALL_DOCDIR}")

@@ -77,6 +77,11 @@ _dueq() {
     --url) __dueq_offer -W 'redis:// rediss:// unix: local:' -- "$current" && return ;;
     --if-exists) __dueq_offer -W 'keep replace earliest latest fail' -- "$current" && return ;;
     --state) __dueq_offer -W 'waiting ready leased dead' -- "$current" && return ;;
+    --log-format) __dueq_offer -W 'logfmt json' -- "$current" && return ;;
+    --log-level) __dueq_offer -W 'error warn info debug' -- "$current" && return ;;
+    --lost-signal) __dueq_offer -W "$(compgen -A signal | sed -n 's/^SIG\([A-Z0-9]*\)$/\1/p')" -- "$current" && return ;;
+    --http) __dueq_offer -W 'http:// https://' -- "$current" && return ;;
+    --http-ca | --http-secret-file) __dueq_offer -f -- "$current" && return ;;
     --dir) __dueq_offer -d -- "$current" && return ;;
     esac
     if [[ $previous == --* && $'\n'$options$'\n' == *$'\n'"$previous="$'\n'* ]]; then

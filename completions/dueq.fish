@@ -67,7 +67,15 @@ function __dueq_wants_queue
     not string match --quiet --regex '^(server|doctor|demo|bench|queues|help)' -- $command
 end
 
+# Whether a value of that option is being typed.
+function __dueq_value_of
+    contains -- (commandline --tokenize --cut-at-cursor --current-process)[-1] $argv
+end
+
 complete --command dueq --no-files
+complete --command dueq --condition '__dueq_value_of --log-format' --arguments 'logfmt json'
+complete --command dueq --condition '__dueq_value_of --log-level' --arguments 'error warn info debug'
+complete --command dueq --condition '__dueq_value_of --http-ca --http-secret-file' --force-files
 complete --command dueq --arguments '(__dueq_next_commands)'
 complete --command dueq --condition 'string match --quiet -- "-*" (commandline --current-token)' \
     --arguments '(__dueq_options)'

@@ -3,6 +3,7 @@
  *
  *     worker mail
  */
+#include <ctype.h>
 #include <dueq.h>
 #include <signal.h>
 #include <stdio.h>
@@ -28,10 +29,19 @@ static dueq_verdict handle(dueq_job *job, void *context)
     return DUEQ_VERDICT_DONE;
 }
 
-static void log_line(void *context, dueq_log_level level, const char *line)
+/* "retry queue=mail id=42 ..."; ids and errors come from outside and must not steer the terminal. */
+static void log_entry(void *context, const dueq_log_entry *entry)
 {
     (void)context;
-    if (level <= DUEQ_LOG_INFO) fprintf(stderr, "%s\n", line);
+    fputs(entry->event, stderr);
+    for (size_t i = 0; i < entry->field_count; i++) {
+        const dueq_log_field *field = &entry->fields[i];
+        fprintf(stderr, " %s=", field->name);
+        for (size_t at = 0; at < field->value_len; at++) {
+            fputc(iscntrl((unsigned char)field->value[at]) ? '?' : field->value[at], stderr);
+        }
+    }
+    fputc('\n', stderr);
 }
 
 int main(int argc, char **argv)
@@ -46,7 +56,7 @@ int main(int argc, char **argv)
         .queue_count = 1,
         .concurrency = 4,
         .handler = handle,
-        .log = log_line,
+        .log = log_entry,
     };
     int rc = dueq_worker_make(&worker, &options);
     if (rc == DUEQ_OK) {

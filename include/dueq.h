@@ -544,14 +544,38 @@ DUEQ_API void dueq_job_set_delay(dueq_job *job, int64_t delay_ms);
 typedef dueq_verdict dueq_handler_fn(dueq_job *job, void *context);
 
 typedef enum dueq_log_level {
-    DUEQ_LOG_ERROR,
+    DUEQ_LOG_ERROR = 1,
     DUEQ_LOG_WARN,
     DUEQ_LOG_INFO,
     DUEQ_LOG_DEBUG
 } dueq_log_level;
 
-/* Told what the worker does; one line without a line feed; any thread, one at a time. */
-typedef void dueq_log_fn(void *context, dueq_log_level level, const char *line);
+/* A name and a value of a log entry. Numbers come as text. The value ends in a NUL but may hold others,
+ * and any other bytes: it is for the receiver to escape. */
+typedef struct dueq_log_field {
+    const char *name; /* [a-z_]+ */
+    const char *value;
+    size_t value_len;
+    bool is_number;
+} dueq_log_field;
+
+/* One thing that happened: "done", with queue, id and attempt as fields. Borrowed for the time of the
+ * callback. */
+typedef struct dueq_log_entry {
+    dueq_log_level level;
+    const char *event; /* a few plain words */
+    const dueq_log_field *fields;
+    size_t field_count;
+} dueq_log_entry;
+
+/* Told what the worker does; any thread, one at a time. */
+typedef void dueq_log_fn(void *context, const dueq_log_entry *entry);
+
+/* Called on the thread of dueq_worker_run() when its loop has come round, for readiness and watchdogs:
+ * every tick_ms, and as soon as the server has answered for the first time; ready is true from then
+ * on. Handlers that hang do not hold it up. A server that does not answer does, by a few calls'
+ * time-outs (5 s each by default): a watchdog that waits for less than half a minute is too strict. */
+typedef void dueq_tick_fn(void *context, bool ready);
 
 typedef struct dueq_worker_queue {
     const char *name;
@@ -562,24 +586,44 @@ typedef struct dueq_worker_options {
     const char *url;             /* NULL: as dueq_open() */
     const dueq_options *connect; /* NULL: defaults */
     const dueq_worker_queue *queues;
-    size_t queue_count; /* 1 to 64 */
-    bool strict_order;  /* the first queue's tasks first, always; weights unused */
-    int concurrency;    /* handlers at a time; 0: 1; at most 1,024 */
-    int64_t lease_ms;   /* 0: the queue's; renewed at a third of its length */
-    int64_t timeout_ms; /* of a handler; 0: none. A process gets TERM, then KILL after the grace; a
-                           callback's task is retried, and dueq_job_lost() becomes true for it */
+    size_t queue_count;     /* 1 to 64 */
+    bool strict_order;      /* the first queue's tasks first, always; weights unused */
+    int concurrency;        /* handlers at a time; 0: 1; at most 1,024 */
+    int64_t prefetch;       /* tasks held ready beyond those that are being handled. 0: as many as
+                               handlers would begin within about 10 ms at their pace, at most 500,
+                               given back when no handler returns for 100 ms; -1: none; at most
+                               10,000. Not begun at a stop: released */
+    int64_t lease_ms;       /* 0: the queue's; renewed at a third of its length */
+    int64_t timeout_ms;     /* of a handler; 0: none. A process gets TERM, then KILL after the grace; a
+                               request is given up; a callback's task is retried, and dueq_job_lost()
+                               becomes true for it */
     int64_t max_attempts;   /* for tasks without a limit of their own; 0: the queue's */
     int64_t backoff_min_ms; /* first retry's longest delay; 0: 1,000; doubles with each attempt */
     int64_t backoff_max_ms; /* 0: 3,600,000; delays are drawn evenly from 0 to the bound */
     int64_t grace_ms;       /* how long handlers may go on after a stop; 0: 10,000 */
     bool drain;             /* stop once nothing is ready and nothing is leased by this worker */
 
-    dueq_handler_fn *handler; /* a callback … */
+    /* What handles a task. Either a callback … */
+    dueq_handler_fn *handler;
     void *handler_context;
-    char *const *command; /* … or a program and its arguments, ended by NULL: one process a task */
+    /* … or a program and its arguments, ended by NULL: a process a task, or with `stdio` as many
+     * long-lived ones as `concurrency` says, each with up to `window` tasks at a time … */
+    char *const *command;
+    int lost_signal; /* sent to a task's process whose lease is lost, which then goes on as it likes;
+                        0: TERM, then KILL after the grace. Not with stdio: a line tells it */
+    bool stdio;      /* JSON lines; the protocol is in dueq(1) */
+    int window;      /* 0: 1; at most 1,000, and 10,000 tasks in all */
+    /* … or a POST to a URL, http:// or https://, up to `concurrency` at a time. */
+    const char *http_url;
+    const char *http_secret;  /* signs each request with HMAC-SHA256; NULL: unsigned */
+    const char *http_ca_file; /* PEM; NULL: the system's */
 
     dueq_log_fn *log; /* NULL: silent */
     void *log_context;
+    dueq_log_level log_most; /* entries beyond it are not made; 0: DUEQ_LOG_INFO */
+    dueq_tick_fn *tick;      /* NULL: none */
+    void *tick_context;
+    int64_t tick_ms; /* 0: 1,000 */
 } dueq_worker_options;
 
 typedef struct dueq_worker dueq_worker;

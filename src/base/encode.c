@@ -4,10 +4,41 @@
 
 #include <string.h>
 
-static const char base64url_digits[64] =
-    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+#define LETTERS_AND_DIGITS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 
-/* ---- base64url ------------------------------------------------------------------------------- */
+/* ---- base64, base64url ------------------------------------------------------------------------ */
+
+/* Returns the end of what it wrote; no padding. */
+static char *write_digits(char *out, const char *digits, const void *bytes, size_t len)
+{
+    const unsigned char *in = bytes;
+    uint32_t bits = 0;
+    unsigned bit_count = 0;
+    for (size_t i = 0; i < len; i++) {
+        bits = bits << 8 | in[i];
+        for (bit_count += 8; bit_count >= 6;) {
+            bit_count -= 6;
+            *out++ = digits[bits >> bit_count & 63u];
+        }
+    }
+    if (bit_count > 0) {
+        *out++ = digits[bits << (6 - bit_count) & 63u];
+    }
+    return out;
+}
+
+size_t dq_base64_len(size_t len)
+{
+    return (len + 2) / 3 * 4;
+}
+
+void dq_base64(char *out, const void *bytes, size_t len)
+{
+    char *end = out + dq_base64_len(len);
+    char *at = write_digits(out, LETTERS_AND_DIGITS "+/", bytes, len);
+    memset(at, '=', (size_t)(end - at));
+    *end = '\0';
+}
 
 size_t dq_base64url_len(size_t len)
 {
@@ -17,20 +48,7 @@ size_t dq_base64url_len(size_t len)
 
 void dq_base64url(char *out, const void *bytes, size_t len)
 {
-    const unsigned char *in = bytes;
-    uint32_t bits = 0;
-    unsigned bit_count = 0;
-    for (size_t i = 0; i < len; i++) {
-        bits = bits << 8 | in[i];
-        for (bit_count += 8; bit_count >= 6;) {
-            bit_count -= 6;
-            *out++ = base64url_digits[bits >> bit_count & 63u];
-        }
-    }
-    if (bit_count > 0) {
-        *out++ = base64url_digits[bits << (6 - bit_count) & 63u];
-    }
-    *out = '\0';
+    *write_digits(out, LETTERS_AND_DIGITS "-_", bytes, len) = '\0';
 }
 
 static int base64url_value(char c)

@@ -1,10 +1,15 @@
-/* Text forms of bytes: base64url without padding, percent-decoding, and the UTF-8 check. */
+/* Text forms of bytes: base64, base64url without padding, percent-decoding, and the UTF-8 check. */
 #ifndef DQ_BASE_ENCODE_H
 #define DQ_BASE_ENCODE_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+/* Characters that `len` bytes take in base64, its padding included. */
+size_t dq_base64_len(size_t len);
+/* Writes dq_base64_len(len) characters and a NUL. */
+void dq_base64(char *out, const void *bytes, size_t len);
 
 /* Characters that `len` bytes take in base64url without padding. */
 size_t dq_base64url_len(size_t len);

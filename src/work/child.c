@@ -4,8 +4,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -14,6 +18,22 @@ void dq_child_close(int *fd)
 {
     if (*fd >= 0) close(*fd);
     *fd = -1;
+}
+
+int dq_child_look_up(const char *program)
+{
+    const char *path = getenv("PATH");
+    if (strchr(program, '/') != NULL) return access(program, X_OK) == 0 ? 0 : errno;
+    int error = ENOENT;
+    for (const char *at = path == NULL ? "/bin:/usr/bin" : path; at != NULL;) {
+        char whole[PATH_MAX];
+        int len = (int)strcspn(at, ":");
+        snprintf(whole, sizeof whole, "%.*s%s%s", len, at, len > 0 ? "/" : "", program);
+        if (access(whole, X_OK) == 0) return 0;
+        if (errno != ENOENT && errno != ENOTDIR) error = errno;
+        at = at[len] == ':' ? at + len + 1 : NULL;
+    }
+    return error;
 }
 
 /* A descriptor above the standard three: a host that closed its stdin must not have the child's
@@ -55,14 +75,21 @@ static int set_attributes(posix_spawnattr_t *attributes)
                                                     POSIX_SPAWN_SETPGROUP);
 }
 
-typedef struct spawn_call {
-    char *const *command;
-    char *const *environment;
-    int stdin_fd;
-    int stderr_fd;
-} spawn_call;
+/* The three ends that the child gets, by the numbers it gets them under; -1: it keeps ours. */
+typedef int standard_fds[3];
 
-static int spawn(pid_t *pid, const spawn_call *call)
+static int redirect_all(posix_spawn_file_actions_t *actions, const standard_fds fds)
+{
+    int error = 0;
+    for (int number = 0; number < 3 && error == 0; number++) {
+        if (fds[number] >= 0) {
+            error = posix_spawn_file_actions_adddup2(actions, fds[number], number);
+        }
+    }
+    return error;
+}
+
+static int spawn(pid_t *pid, const dq_child_options *options, const standard_fds fds)
 {
     posix_spawnattr_t attributes;
     int error = posix_spawnattr_init(&attributes);
@@ -72,15 +99,10 @@ static int spawn(pid_t *pid, const spawn_call *call)
     if (error != 0) goto destroy_attributes;
 
     error = set_attributes(&attributes);
+    if (error == 0) error = redirect_all(&actions, fds);
     if (error == 0) {
-        error = posix_spawn_file_actions_adddup2(&actions, call->stdin_fd, STDIN_FILENO);
-    }
-    if (error == 0) {
-        error = posix_spawn_file_actions_adddup2(&actions, call->stderr_fd, STDERR_FILENO);
-    }
-    if (error == 0) {
-        error = posix_spawnp(pid, call->command[0], &actions, &attributes, call->command,
-                             call->environment);
+        error = posix_spawnp(pid, options->command[0], &actions, &attributes, options->command,
+                             options->environment);
     }
     posix_spawn_file_actions_destroy(&actions);
 destroy_attributes:
@@ -98,25 +120,29 @@ static int open_pid_fd(pid_t pid)
 #endif
 }
 
-int dq_child_start(dq_child *child, char *const *command, char *const *environment)
+int dq_child_start(dq_child *child, const dq_child_options *options)
 {
-    *child = (dq_child){.pid_fd = -1, .in_fd = -1, .err_fd = -1};
-    int in[2] = {-1, -1}, err[2] = {-1, -1};
+    int in[2] = {-1, -1}, out[2] = {-1, -1}, err[2] = {-1, -1};
+    *child = (dq_child){.pid_fd = -1, .in_fd = -1, .out_fd = -1, .err_fd = -1};
     int error = open_pipe(in, 1);
+    if (error == 0 && options->reads_stdout) error = open_pipe(out, 0);
     if (error == 0) error = open_pipe(err, 0);
     if (error == 0) {
-        spawn_call call = {command, environment, .stdin_fd = in[0], .stderr_fd = err[1]};
-        error = spawn(&child->pid, &call);
+        const standard_fds fds = {in[0], out[1], err[1]};
+        error = spawn(&child->pid, options, fds);
     }
     dq_child_close(&in[0]);
+    dq_child_close(&out[1]);
     dq_child_close(&err[1]);
     if (error != 0) {
         dq_child_close(&in[1]);
+        dq_child_close(&out[0]);
         dq_child_close(&err[0]);
         child->pid = 0;
         return error;
     }
     child->in_fd = in[1];
+    child->out_fd = out[0];
     child->err_fd = err[0];
     child->pid_fd = open_pid_fd(child->pid);
     return 0;
@@ -137,6 +163,11 @@ void dq_child_signal(const dq_child *child, int signal_number)
     if (child->pid > 0) kill(-child->pid, signal_number);
 }
 
+void dq_child_signal_alone(const dq_child *child, int signal_number)
+{
+    if (child->pid > 0) kill(child->pid, signal_number);
+}
+
 dq_child_end dq_child_reap(dq_child *child)
 {
     siginfo_t info = {0};
@@ -148,4 +179,26 @@ dq_child_end dq_child_reap(dq_child *child)
     dq_child_close(&child->pid_fd);
     return (dq_child_end){
         .known = rc == 0, .signalled = info.si_code != CLD_EXITED, .number = info.si_status};
+}
+
+/* ---- Saying what happened ---- */
+
+void dq_child_describe_end(dq_child_end end, dq_buf *text)
+{
+    if (!end.known) {
+        dq_buf_add_text(text, "exit status unknown: the host program waits for all children");
+    } else if (end.signalled) {
+        const char *name = sigabbrev_np(end.number);
+        dq_buf_printf(text, "killed by signal %d (SIG%s)", end.number, name ? name : "?");
+    } else {
+        dq_buf_printf(text, "exit %d", end.number);
+    }
+}
+
+void dq_child_describe_failure(const char *program, int error, dq_buf *text)
+{
+    char why[256];
+    dq_buf_add_text(text, "cannot start ");
+    dq_buf_add_escaped(text, program, strlen(program));
+    dq_buf_printf(text, ": %s", strerror_r(error, why, sizeof why));
 }

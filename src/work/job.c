@@ -29,9 +29,17 @@ void dq_job_move(dueq_job *job, dq_job_state to)
 
 void dq_job_order(dueq_job *job, dq_order order)
 {
-    if (job->nudge_fd < 0 || atomic_load(&job->order) >= (int)order) return;
+    if (atomic_load(&job->order) >= (int)order) return;
     atomic_store(&job->order, (int)order);
-    eventfd_write(job->nudge_fd, 1);
+    int nudge_fd = atomic_load(&job->nudge_fd);
+    if (nudge_fd >= 0) eventfd_write(nudge_fd, 1);
+}
+
+void dq_job_log(const dueq_job *job, dq_log_entry *entry)
+{
+    dq_log_add_text(entry, "queue", job->queue);
+    dq_log_add(entry, "id", job->task->id, job->task->id_len);
+    dq_log_add_int(entry, "attempt", job->task->attempt);
 }
 
 /* ---- What a handler sees ---- */
@@ -67,12 +75,17 @@ static size_t whole_characters(const char *text, size_t len)
     return end > 0 ? end : DUEQ_ERROR_TEXT_MAX;
 }
 
-void dueq_job_set_error(dueq_job *job, const char *text)
+void dq_job_set_error(dueq_job *job, const char *bytes, size_t len)
 {
     dq_answer_text *error = &job->answer.error;
-    error->len = text == NULL ? 0 : whole_characters(text, strlen(text));
-    if (error->len > 0) memcpy(error->bytes, text, error->len);
+    error->len = whole_characters(bytes, len);
+    if (error->len > 0) memcpy(error->bytes, bytes, error->len);
     error->bytes[error->len] = '\0';
+}
+
+void dueq_job_set_error(dueq_job *job, const char *text)
+{
+    dq_job_set_error(job, text, text == NULL ? 0 : strlen(text));
 }
 
 void dueq_job_set_delay(dueq_job *job, int64_t delay_ms)

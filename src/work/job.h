@@ -6,6 +6,7 @@
 #include <stdatomic.h>
 
 #include "dueq.h"
+#include "work/log.h"
 
 /* Where a slot stands. Only the main loop looks at it and moves it (dq_job_move).
  *
@@ -65,8 +66,10 @@ struct dueq_job {
 
     /* Any thread. */
     atomic_bool lost;
-    atomic_int order; /* a dq_order */
-    int nudge_fd;     /* an eventfd, written to after each new order; -1: handlers take none */
+    atomic_int order;            /* a dq_order */
+    atomic_int nudge_fd;         /* an eventfd, written to after each new order; -1: none yet */
+    _Atomic int64_t begun_us;    /* when the desk gave it to a handler; 0: it has not */
+    _Atomic int64_t returned_us; /* when it came back */
 
     /* The handler's from the pool's taking it until the pool gives it back. */
     dq_handler_answer answer;
@@ -76,7 +79,6 @@ struct dueq_job {
     size_t source; /* index of its queue */
     dq_held_batch *batch;
     int64_t renew_at_us;
-    int64_t timeout_at_us; /* DQ_NEVER_US: the loop does not time this handler */
     dq_report report;
     bool unsure; /* reported before, but the answer was lost */
 
@@ -92,5 +94,11 @@ void dq_job_move(dueq_job *job, dq_job_state to);
 
 /* Gives an order to a handler, unless it has had that one or a worse one. */
 void dq_job_order(dueq_job *job, dq_order order);
+
+/* dueq_job_set_error() for text that may hold NULs. */
+void dq_job_set_error(dueq_job *job, const char *bytes, size_t len);
+
+/* Adds which task it is: queue, id, attempt. */
+void dq_job_log(const dueq_job *job, dq_log_entry *entry);
 
 #endif

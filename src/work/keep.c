@@ -66,6 +66,30 @@ void dq_shift_keep_leases(dq_shift *shift)
     shift->renew_at_us = first_renewal(shift);
 }
 
+/* Tasks are held ready because they will be begun soon. When no handler returns for long they would
+ * be kept from workers that have time: back they go. A number that the options name is the
+ * caller's own decision, and stands. */
+int64_t dq_shift_stuck_at(const dq_shift *shift)
+{
+    bool holds_ready = shift->options->prefetch == 0 && shift->phase == DQ_PHASE_WORKING &&
+                       shift->counts[DQ_JOB_HANDED] > shift->crew.room;
+    return holds_ready ? shift->moved_at_us + DQ_PACE_STUCK_US : DQ_NEVER_US;
+}
+
+void dq_shift_give_back_stuck(dq_shift *shift)
+{
+    if (dq_mono_us() < dq_shift_stuck_at(shift)) return;
+    dq_pace_note_stuck(&shift->pace);
+    dq_shift_withdraw_unbegun(shift);
+}
+
+/* One that has not begun cannot run out before it has had its time from now. */
+static int64_t runs_out_at(const dq_shift *shift, dueq_job *job, int64_t now_us)
+{
+    int64_t begun_us = atomic_load(&job->begun_us);
+    return (begun_us > 0 ? begun_us : now_us) + shift->options->timeout_ms * 1000;
+}
+
 void dq_shift_watch_clock(dq_shift *shift)
 {
     int64_t now_us = dq_mono_us();
@@ -74,10 +98,11 @@ void dq_shift_watch_clock(dq_shift *shift)
     for (size_t i = 0; i < shift->job_count; i++) {
         dueq_job *job = &shift->jobs[i];
         if (job->state != DQ_JOB_HANDED) continue;
-        if (job->timeout_at_us <= now_us) {
+        int64_t timeout_at_us = runs_out_at(shift, job, now_us);
+        if (timeout_at_us <= now_us) {
             dq_shift_give_up(shift, job, DUEQ_VERDICT_RETRY, shift->timeout_text);
-        } else if (job->timeout_at_us < shift->timeout_at_us) {
-            shift->timeout_at_us = job->timeout_at_us;
+        } else if (timeout_at_us < shift->timeout_at_us) {
+            shift->timeout_at_us = timeout_at_us;
         }
     }
 }

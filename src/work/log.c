@@ -1,15 +1,16 @@
-/* Log lines: built in a buffer, escaped, and handed out under a lock. Knows no worker. */
+/* Log entries: built in one buffer, handed out under a lock. Knows no worker, and no form of a
+ * line. */
 #include "work/log.h"
 
+#include <assert.h>
 #include <inttypes.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
 
-void dq_log_init(dq_log *log, dueq_log_fn *fn, void *context)
+void dq_log_init(dq_log *log, dueq_log_fn *fn, void *context, dueq_log_level most)
 {
     log->fn = fn;
     log->context = context;
+    log->most = most == 0 ? DUEQ_LOG_INFO : most;
     pthread_mutex_init(&log->lock, NULL);
 }
 
@@ -18,74 +19,74 @@ void dq_log_clear(dq_log *log)
     pthread_mutex_destroy(&log->lock);
 }
 
-static bool needs_quotes(const char *value, size_t len)
+bool dq_log_wants(const dq_log *log, dueq_log_level level)
 {
-    for (size_t i = 0; i < len; i++) {
-        if (value[i] == ' ' || value[i] == '"' || value[i] == '=') return true;
+    return log->fn != NULL && level <= log->most;
+}
+
+bool dq_log_begin(dq_log *log, dq_log_entry *entry, dueq_log_level level, const char *event)
+{
+    if (!dq_log_wants(log, level)) return false;
+    entry->log = log;
+    entry->level = level;
+    entry->event = event;
+    entry->values = (dq_buf){0};
+    entry->field_count = 0;
+    return true;
+}
+
+static dueq_log_field *add_field(dq_log_entry *entry, const char *name)
+{
+    assert(entry->field_count < DQ_LOG_FIELDS_MAX);
+    dueq_log_field *field = &entry->fields[entry->field_count++];
+    *field = (dueq_log_field){.name = name};
+    return field;
+}
+
+void dq_log_add(dq_log_entry *entry, const char *name, const void *value, size_t value_len)
+{
+    dueq_log_field *field = add_field(entry, name);
+    field->value_len = value_len;
+    dq_buf_add(&entry->values, value, value_len);
+    dq_buf_add_byte(&entry->values, '\0');
+}
+
+void dq_log_add_text(dq_log_entry *entry, const char *name, const char *value)
+{
+    dq_log_add(entry, name, value, strlen(value));
+}
+
+void dq_log_add_int(dq_log_entry *entry, const char *name, int64_t value)
+{
+    dueq_log_field *field = add_field(entry, name);
+    size_t before = entry->values.len;
+    dq_buf_printf(&entry->values, "%" PRId64, value);
+    field->value_len = entry->values.len - before;
+    field->is_number = true;
+    dq_buf_add_byte(&entry->values, '\0');
+}
+
+static void find_values(dq_log_entry *entry)
+{
+    const char *at = entry->values.data;
+    for (size_t i = 0; i < entry->field_count; i++) {
+        entry->fields[i].value = at;
+        at += entry->fields[i].value_len + 1;
     }
-    return len == 0;
 }
 
-/* The value escaped, and its quotes too, so that where it ends is never in doubt. */
-static void add_quoted(dq_buf *line, const char *value, size_t len)
+void dq_log_send(dq_log_entry *entry)
 {
-    dq_buf_add_byte(line, '"');
-    while (len > 0) {
-        const char *quote = memchr(value, '"', len);
-        size_t plain = quote == NULL ? len : (size_t)(quote - value);
-        dq_buf_add_escaped(line, value, plain);
-        if (quote != NULL) {
-            dq_buf_add_text(line, "\\\"");
-            plain++;
-        }
-        value += plain;
-        len -= plain;
-    }
-    dq_buf_add_byte(line, '"');
-}
-
-void dq_log_add(dq_buf *line, const char *key, const void *value, size_t value_len)
-{
-    dq_buf_add_byte(line, ' ');
-    dq_buf_add_text(line, key);
-    dq_buf_add_byte(line, '=');
-    if (needs_quotes(value, value_len)) {
-        add_quoted(line, value, value_len);
-    } else {
-        dq_buf_add_escaped(line, value, value_len);
-    }
-}
-
-void dq_log_add_text(dq_buf *line, const char *key, const char *value)
-{
-    dq_log_add(line, key, value, strlen(value));
-}
-
-void dq_log_add_int(dq_buf *line, const char *key, int64_t value)
-{
-    dq_buf_printf(line, " %s=%" PRId64, key, value);
-}
-
-void dq_log_send(dq_log *log, dueq_log_level level, dq_buf *line)
-{
-    if (log->fn != NULL && !line->failed && line->len > 0) {
+    if (!entry->values.failed) {
+        find_values(entry);
+        dueq_log_entry told = {.level = entry->level,
+                               .event = entry->event,
+                               .fields = entry->fields,
+                               .field_count = entry->field_count};
+        dq_log *log = entry->log;
         pthread_mutex_lock(&log->lock);
-        log->fn(log->context, level, line->data);
+        log->fn(log->context, &told);
         pthread_mutex_unlock(&log->lock);
     }
-    dq_buf_clear(line);
-}
-
-void dq_log_say(dq_log *log, dueq_log_level level, const char *format, ...)
-{
-    if (log->fn == NULL) return;
-    char text[512];
-    va_list values;
-    va_start(values, format);
-    vsnprintf(text, sizeof text, format, values);
-    va_end(values);
-
-    dq_buf line = {0};
-    dq_buf_add_text(&line, text);
-    dq_log_send(log, level, &line);
+    dq_buf_clear(&entry->values);
 }

@@ -2,13 +2,17 @@
 #include "work/options.h"
 
 #include <inttypes.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "work/http_url.h"
 
 /* Defaults, as dueq.h says them. */
 #define BACKOFF_MIN_MS 1000
 #define BACKOFF_MAX_MS 3600000
 #define GRACE_MS 10000
+#define TICK_MS 1000
 
 /* ---- Checking ---- */
 
@@ -22,12 +26,17 @@ static int check_numbers(const dueq_worker_options *o, dq_fault *fault)
     const number numbers[] = {
         {"queue_count", (int64_t)o->queue_count, 1, DQ_WORK_QUEUES_MAX},
         {"concurrency", o->concurrency, 0, DQ_WORK_CONCURRENCY_MAX},
+        {"prefetch", o->prefetch, -1, DQ_WORK_PREFETCH_MAX},
         {"lease_ms", o->lease_ms, 0, DUEQ_LEASE_MS_MAX},
         {"timeout_ms", o->timeout_ms, 0, DUEQ_DELAY_MS_MAX},
         {"max_attempts", o->max_attempts, 0, DUEQ_ATTEMPTS_MAX},
         {"backoff_min_ms", o->backoff_min_ms, 0, DUEQ_DELAY_MS_MAX},
         {"backoff_max_ms", o->backoff_max_ms, 0, DUEQ_DELAY_MS_MAX},
         {"grace_ms", o->grace_ms, 0, DUEQ_DELAY_MS_MAX},
+        {"lost_signal", o->lost_signal, 0, NSIG - 1},
+        {"window", o->window, 0, DQ_WORK_WINDOW_MAX},
+        {"log_most", (int64_t)o->log_most, 0, DUEQ_LOG_DEBUG},
+        {"tick_ms", o->tick_ms, 0, DUEQ_DELAY_MS_MAX},
     };
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
         const number *n = &numbers[i];
@@ -57,6 +66,37 @@ static int check_queue(const dueq_worker_options *o, size_t at, dq_fault *fault)
     return DUEQ_OK;
 }
 
+/* What handles a task, and what goes with which kind of it. */
+static int check_handler(const dueq_worker_options *o, dq_fault *fault)
+{
+    bool command = o->command != NULL && o->command[0] != NULL;
+    bool url = o->http_url != NULL;
+    dq_http_url read = {0};
+    int rc = url ? dq_http_url_read(&read, o->http_url, fault) : DUEQ_OK;
+    if (rc < 0) return rc;
+    const struct {
+        bool wrong;
+        const char *why;
+    } rules[] = {
+        {(o->handler != NULL) + command + url != 1,
+         "give one of a handler, a command and an http_url, and not two"},
+        {o->stdio && !command, "stdio is for a command"},
+        {o->window > 0 && !o->stdio, "a window is for stdio"},
+        {(int64_t)o->concurrency * o->window > DQ_WORK_AT_WORK_MAX,
+         "concurrency times window is more than 10,000 tasks at a time"},
+        {o->lost_signal > 0 && !command, "a lost_signal is for a command"},
+        {o->lost_signal > 0 && o->stdio, "a lost_signal is not for stdio: there a line tells it"},
+        {o->http_secret != NULL && !url, "an http_secret is for an http_url"},
+        {o->http_secret != NULL && o->http_secret[0] == '\0', "http_secret is empty"},
+        {o->http_ca_file != NULL && !read.tls,
+         "an http_ca_file is for an http_url that begins with https://"},
+    };
+    for (size_t i = 0; i < sizeof rules / sizeof rules[0]; i++) {
+        if (rules[i].wrong) return dq_fault_set(fault, DUEQ_EINVAL, "%s", rules[i].why);
+    }
+    return DUEQ_OK;
+}
+
 static int check(const dueq_worker_options *o, dq_fault *fault)
 {
     if (o == NULL) return dq_fault_set(fault, DUEQ_EINVAL, "no options given");
@@ -66,12 +106,7 @@ static int check(const dueq_worker_options *o, dq_fault *fault)
     for (size_t i = 0; i < o->queue_count && rc == DUEQ_OK; i++) {
         rc = check_queue(o, i, fault);
     }
-    if (rc < 0) return rc;
-    bool has_command = o->command != NULL && o->command[0] != NULL;
-    if ((o->handler != NULL) == has_command) {
-        return dq_fault_set(fault, DUEQ_EINVAL, "give a handler or a command, and not both");
-    }
-    return DUEQ_OK;
+    return rc < 0 ? rc : check_handler(o, fault);
 }
 
 /* ---- Copying ---- */
@@ -145,7 +180,9 @@ static const dueq_options *own_connect(copier *c, const dueq_options *from)
 static void fill_defaults(dueq_worker_options *o)
 {
     if (o->concurrency == 0) o->concurrency = 1;
+    if (o->window == 0) o->window = 1;
     if (o->grace_ms == 0) o->grace_ms = GRACE_MS;
+    if (o->tick_ms == 0) o->tick_ms = TICK_MS;
     if (o->backoff_min_ms == 0) {
         bool small = o->backoff_max_ms > 0 && o->backoff_max_ms < BACKOFF_MIN_MS;
         o->backoff_min_ms = small ? o->backoff_max_ms : BACKOFF_MIN_MS;
@@ -167,6 +204,9 @@ int dq_work_options_copy(dq_work_options *to, const dueq_worker_options *from, d
     to->options.connect = own_connect(&c, from->connect);
     to->options.queues = own_queues(&c, from);
     to->options.command = own_command(&c, from->command);
+    to->options.http_url = own_text(&c, from->http_url);
+    to->options.http_secret = own_text(&c, from->http_secret);
+    to->options.http_ca_file = own_text(&c, from->http_ca_file);
     fill_defaults(&to->options);
     if (c.failed) return dq_fault_set(fault, DUEQ_ENOMEM, "out of memory");
     if (to->options.backoff_min_ms > to->options.backoff_max_ms) {

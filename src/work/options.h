@@ -7,6 +7,9 @@
 #define DQ_WORK_QUEUES_MAX 64
 #define DQ_WORK_CONCURRENCY_MAX 1024
 #define DQ_WORK_WEIGHT_MAX 1000000
+#define DQ_WORK_PREFETCH_MAX 10000
+#define DQ_WORK_WINDOW_MAX 1000
+#define DQ_WORK_AT_WORK_MAX 10000 /* concurrency times window */
 
 /* Holds: every text and list that `options` points to is ours and in `owned`, but for the contexts
  * of callbacks. */

@@ -29,20 +29,23 @@ static bool passes(int rc)
 
 void dq_shift_reached(dq_shift *shift)
 {
+    if (!shift->ready && shift->tick_at_us != DQ_NEVER_US) shift->tick_at_us = 0;
+    shift->ready = true;
     if (shift->outage.failures == 0) return;
-    dq_buf line = {0};
-    dq_buf_add_text(&line, "server back");
-    dq_log_add_int(&line, "after_ms", (dq_mono_us() - shift->outage.since_us) / 1000);
-    dq_log_send(&shift->worker->log, DUEQ_LOG_INFO, &line);
+    dq_log_entry entry;
+    if (dq_log_begin(&shift->worker->log, &entry, DUEQ_LOG_INFO, "server back")) {
+        dq_log_add_int(&entry, "after_ms", (dq_mono_us() - shift->outage.since_us) / 1000);
+        dq_log_send(&entry);
+    }
     shift->outage = (dq_outage){0};
 }
 
 static void say_away(dq_shift *shift)
 {
-    dq_buf line = {0};
-    dq_buf_add_text(&line, "server away");
-    dq_log_add_text(&line, "error", dueq_error(shift->handle));
-    dq_log_send(&shift->worker->log, DUEQ_LOG_WARN, &line);
+    dq_log_entry entry;
+    if (!dq_log_begin(&shift->worker->log, &entry, DUEQ_LOG_WARN, "server away")) return;
+    dq_log_add_text(&entry, "error", dueq_error(shift->handle));
+    dq_log_send(&entry);
 }
 
 int dq_shift_failed(dq_shift *shift, int rc)

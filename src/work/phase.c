@@ -1,5 +1,4 @@
 /* How a run ends: stop heard, grace, ending of handlers, and when nothing is left to wait for. */
-#include <inttypes.h>
 #include <string.h>
 #include <sys/eventfd.h>
 
@@ -17,13 +16,20 @@ static void shorten_calls(dq_shift *shift, int64_t phase_ms)
     if (*call_ms > phase_ms) *call_ms = phase_ms;
 }
 
+static void say_in_hand(dq_shift *shift, const char *event)
+{
+    dq_log_entry entry;
+    if (!dq_log_begin(&shift->worker->log, &entry, DUEQ_LOG_INFO, event)) return;
+    dq_log_add_int(&entry, "in_hand", (int64_t)(shift->job_count - shift->free_count));
+    dq_log_send(&entry);
+}
+
 static void begin_finishing(dq_shift *shift)
 {
     shift->phase = DQ_PHASE_FINISHING;
     shift->end_at_us = dq_deadline_us(shift->options->grace_ms);
     shorten_calls(shift, shift->options->grace_ms);
-    dq_log_say(&shift->worker->log, DUEQ_LOG_INFO, "stopping in_hand=%zu",
-               shift->job_count - shift->free_count);
+    say_in_hand(shift, "stopping");
     dq_shift_withdraw_unbegun(shift);
 }
 
@@ -33,8 +39,7 @@ static void begin_ending(dq_shift *shift, dq_order order)
     shift->order = order;
     shift->end_at_us = dq_deadline_us(order == DQ_ORDER_KILL ? 0 : DQ_END_GRACE_MS);
     shorten_calls(shift, LAST_CALL_MS);
-    dq_log_say(&shift->worker->log, DUEQ_LOG_INFO, "ending handlers in_hand=%zu",
-               shift->job_count - shift->free_count);
+    say_in_hand(shift, "ending handlers");
     dq_shift_order_all(shift, order);
 }
 
@@ -55,20 +60,12 @@ void dq_shift_fail(dq_shift *shift, int rc)
     shift->outcome = rc;
     shift->worker->fault = shift->handle->fault;
     atomic_store(&shift->worker->stopping, true);
-    dq_buf line = {0};
-    dq_buf_add_text(&line, "cannot go on");
-    dq_log_add_text(&line, "error", dueq_error(shift->handle));
-    dq_log_send(&shift->worker->log, DUEQ_LOG_ERROR, &line);
-    begin_finishing(shift);
-}
-
-static size_t count_in(const dq_shift *shift, dq_job_state state)
-{
-    size_t count = 0;
-    for (size_t i = 0; i < shift->job_count; i++) {
-        if (shift->jobs[i].state == state) count++;
+    dq_log_entry entry;
+    if (dq_log_begin(&shift->worker->log, &entry, DUEQ_LOG_ERROR, "cannot go on")) {
+        dq_log_add_text(&entry, "error", dueq_error(shift->handle));
+        dq_log_send(&entry);
     }
-    return count;
+    begin_finishing(shift);
 }
 
 static void end_shift(dq_shift *shift)
@@ -81,7 +78,11 @@ static void end_shift(dq_shift *shift)
 /* The server stayed away to the end: what was done and could not be told will be done again. */
 static void end_untold(dq_shift *shift, size_t untold)
 {
-    dq_log_say(&shift->worker->log, DUEQ_LOG_ERROR, "unreported count=%zu", untold);
+    dq_log_entry entry;
+    if (dq_log_begin(&shift->worker->log, &entry, DUEQ_LOG_ERROR, "unreported")) {
+        dq_log_add_int(&entry, "count", (int64_t)untold);
+        dq_log_send(&entry);
+    }
     if (shift->outcome == DUEQ_OK) {
         shift->outcome = shift->handle->fault.code;
         dq_fault_set(&shift->worker->fault, shift->outcome,
@@ -106,9 +107,8 @@ void dq_shift_end_if_through(dq_shift *shift)
         if (is_drained(shift)) end_shift(shift);
         return;
     }
-    size_t handed = count_in(shift, DQ_JOB_HANDED);
-    size_t untold = count_in(shift, DQ_JOB_ANSWERED) + count_in(shift, DQ_JOB_GIVEN_UP);
-    if (handed > 0) return;
+    size_t untold = shift->counts[DQ_JOB_ANSWERED] + shift->counts[DQ_JOB_GIVEN_UP];
+    if (shift->counts[DQ_JOB_HANDED] > 0) return;
     if (untold == 0) {
         end_shift(shift);
     } else if (shift->phase == DQ_PHASE_ENDING && shift->outage.failures > 0 &&

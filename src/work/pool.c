@@ -1,132 +1,78 @@
-/* Handler threads around two queues under one lock: jobs to begin, jobs that are through. */
+/* Handler threads around a desk. */
 #include "work/pool.h"
 
+#include <errno.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <unistd.h>
 
-/* A thousand threads are to fit; a callback that needs more makes threads of its own. */
-#define STACK_SIZE ((size_t)512 * 1024)
+#include "work/thread.h"
 
-typedef struct job_list {
-    dueq_job *first;
-    dueq_job *last;
-} job_list;
+typedef struct hand {
+    pthread_t thread;
+    dq_pool *pool;
+    int nudge_fd; /* -1: orders are not taken */
+} hand;
 
-/* Holds: `lock` guards both lists and `closing`; a job is in one of them, or in its handler's
- * hands, from dq_pool_hand() until it is given back. */
 struct dq_pool {
     dq_pool_options options;
-    pthread_mutex_t lock;
-    pthread_cond_t begun; /* something to begin, or closing */
-    job_list todo;
-    job_list through;
-    bool closing;
-    size_t thread_count; /* that run */
-    pthread_t threads[];
+    size_t hand_count; /* whose threads run */
+    hand hands[];
 };
 
-static void append(job_list *list, dueq_job *job)
+/* From here on orders nudge this thread. One that was given before is in job->order. */
+static void hear_orders(const hand *h, dueq_job *job)
 {
-    job->next = NULL;
-    if (list->first == NULL) {
-        list->first = job;
-    } else {
-        list->last->next = job;
-    }
-    list->last = job;
-}
-
-static dueq_job *remove_first(job_list *list)
-{
-    dueq_job *job = list->first;
-    list->first = job->next;
-    job->next = NULL;
-    return job;
-}
-
-static bool remove_job(job_list *list, const dueq_job *job)
-{
-    dueq_job *before = NULL;
-    for (dueq_job *at = list->first; at != NULL; before = at, at = at->next) {
-        if (at != job) continue;
-        if (before == NULL) {
-            list->first = at->next;
-        } else {
-            before->next = at->next;
-        }
-        if (list->last == at) list->last = before;
-        at->next = NULL;
-        return true;
-    }
-    return false;
-}
-
-/* The next job to begin; NULL when the pool closes. Called with the lock held. */
-static dueq_job *await_job(dq_pool *pool)
-{
-    while (pool->todo.first == NULL && !pool->closing) {
-        pthread_cond_wait(&pool->begun, &pool->lock);
-    }
-    return pool->todo.first == NULL ? NULL : remove_first(&pool->todo);
+    if (h->nudge_fd < 0) return;
+    eventfd_t stale;
+    eventfd_read(h->nudge_fd, &stale);
+    atomic_store(&job->nudge_fd, h->nudge_fd);
 }
 
 static void *handle_jobs(void *context)
 {
-    dq_pool *pool = context;
-    pthread_mutex_lock(&pool->lock);
-    for (dueq_job *job; (job = await_job(pool)) != NULL;) {
-        pthread_mutex_unlock(&pool->lock);
-        job->answer.verdict = pool->options.handler(job, pool->options.context);
-        pthread_mutex_lock(&pool->lock);
-        bool first = pool->through.first == NULL;
-        append(&pool->through, job);
-        if (first) eventfd_write(pool->options.wake_fd, 1);
+    const hand *h = context;
+    const dq_pool_options *options = &h->pool->options;
+    dueq_job *job = dq_desk_await(options->desk);
+    while (job != NULL) {
+        hear_orders(h, job);
+        job->answer.verdict = options->handler(job, options->context);
+        job = dq_desk_exchange(options->desk, job);
     }
-    pthread_mutex_unlock(&pool->lock);
     return NULL;
 }
 
-/* Starts one thread; an errno, 0 when it runs. */
-static int start_thread(dq_pool *pool, const pthread_attr_t *attributes)
+/* 0 or an errno. */
+static int start_hand(dq_pool *pool, hand *h)
 {
-    int error = pthread_create(&pool->threads[pool->thread_count], attributes, handle_jobs, pool);
-    if (error == 0) pool->thread_count++;
-    return error;
-}
-
-/* Signals are the host program's: its own threads get them, never a handler's. */
-static int start_threads(dq_pool *pool)
-{
-    pthread_attr_t attributes;
-    int error = pthread_attr_init(&attributes);
-    if (error != 0) return error;
-    sigset_t all, before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    error = pthread_attr_setstacksize(&attributes, STACK_SIZE);
-    for (size_t i = 0; i < pool->options.thread_count && error == 0; i++) {
-        error = start_thread(pool, &attributes);
+    h->pool = pool;
+    h->nudge_fd = -1;
+    if (pool->options.takes_orders) {
+        h->nudge_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+        if (h->nudge_fd < 0) return errno;
     }
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    pthread_attr_destroy(&attributes);
+    int error = dq_thread_start(&h->thread, handle_jobs, h);
+    if (error != 0 && h->nudge_fd >= 0) close(h->nudge_fd);
     return error;
 }
 
 int dq_pool_open(dq_pool **pool, const dq_pool_options *options, dq_fault *fault)
 {
-    *pool = calloc(1, sizeof **pool + options->thread_count * sizeof(pthread_t));
+    *pool = calloc(1, sizeof **pool + options->thread_count * sizeof(hand));
     if (*pool == NULL) return dq_fault_set(fault, DUEQ_ENOMEM, "out of memory");
     (*pool)->options = *options;
-    pthread_mutex_init(&(*pool)->lock, NULL);
-    pthread_cond_init(&(*pool)->begun, NULL);
-    int error = start_threads(*pool);
+    int error = 0;
+    while ((*pool)->hand_count < options->thread_count) {
+        error = start_hand(*pool, &(*pool)->hands[(*pool)->hand_count]);
+        if (error != 0) break;
+        (*pool)->hand_count++;
+    }
     if (error == 0) return DUEQ_OK;
 
     dq_fault_set(fault, DUEQ_ESYSTEM, "cannot start handler thread %zu of %zu: %s",
-                 (*pool)->thread_count + 1, options->thread_count, strerror(error));
+                 (*pool)->hand_count + 1, options->thread_count, strerror(error));
     dq_pool_close(*pool);
     *pool = NULL;
     return DUEQ_ESYSTEM;
@@ -135,39 +81,10 @@ int dq_pool_open(dq_pool **pool, const dq_pool_options *options, dq_fault *fault
 void dq_pool_close(dq_pool *pool)
 {
     if (pool == NULL) return;
-    pthread_mutex_lock(&pool->lock);
-    pool->closing = true;
-    pthread_cond_broadcast(&pool->begun);
-    pthread_mutex_unlock(&pool->lock);
-    for (size_t i = 0; i < pool->thread_count; i++) {
-        pthread_join(pool->threads[i], NULL);
+    dq_desk_close(pool->options.desk);
+    for (size_t i = 0; i < pool->hand_count; i++) {
+        pthread_join(pool->hands[i].thread, NULL);
+        if (pool->hands[i].nudge_fd >= 0) close(pool->hands[i].nudge_fd);
     }
-    pthread_cond_destroy(&pool->begun);
-    pthread_mutex_destroy(&pool->lock);
     free(pool);
-}
-
-void dq_pool_hand(dq_pool *pool, dueq_job *job)
-{
-    pthread_mutex_lock(&pool->lock);
-    append(&pool->todo, job);
-    pthread_cond_signal(&pool->begun);
-    pthread_mutex_unlock(&pool->lock);
-}
-
-bool dq_pool_withdraw(dq_pool *pool, dueq_job *job)
-{
-    pthread_mutex_lock(&pool->lock);
-    bool withdrawn = remove_job(&pool->todo, job);
-    pthread_mutex_unlock(&pool->lock);
-    return withdrawn;
-}
-
-dueq_job *dq_pool_collect(dq_pool *pool)
-{
-    pthread_mutex_lock(&pool->lock);
-    dueq_job *jobs = pool->through.first;
-    pool->through = (job_list){0};
-    pthread_mutex_unlock(&pool->lock);
-    return jobs;
 }

@@ -6,7 +6,6 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -14,11 +13,8 @@
 #include "work/child.h"
 #include "work/environment.h"
 #include "work/job.h"
-#include "work/relay.h"
-#include "work/tail.h"
+#include "work/said.h"
 
-#define DRAIN_LEN_MAX \
-    65536                  /* bytes read from stderr after the process is gone: what a pipe holds */
 #define EXIT_LOOK_US 20000 /* between looks for the exit where the kernel cannot tell of it */
 
 /* Why a process was told to end. */
@@ -31,8 +27,7 @@ typedef struct watch {
     dueq_job *job;
     dq_child child;
     size_t fed_len; /* payload bytes that are in its stdin */
-    dq_tail tail;
-    dq_relay relay;
+    dq_said said;
     int order; /* the last one obeyed */
     ending ending;
     int64_t timeout_at_us;
@@ -43,11 +38,8 @@ typedef struct watch {
 
 static dueq_verdict cannot_start(dueq_job *job, const char *program, int error)
 {
-    char text[DUEQ_ERROR_TEXT_MAX];
     dq_buf line = {0};
-    dq_buf_add_text(&line, "cannot start ");
-    dq_buf_add_escaped(&line, program, strlen(program));
-    dq_buf_printf(&line, ": %s", strerror_r(error, text, sizeof text));
+    dq_child_describe_failure(program, error, &line);
     dueq_job_set_error(job, line.data);
     dq_buf_clear(&line);
     return DUEQ_VERDICT_RETRY;
@@ -58,7 +50,8 @@ static int start(watch *w)
 {
     char **environment = dq_environment_of(w->plan->environment, w->job->queue, w->job->task);
     if (environment == NULL) return ENOMEM;
-    int error = dq_child_start(&w->child, w->plan->command, environment);
+    dq_child_options options = {.command = w->plan->command, .environment = environment};
+    int error = dq_child_start(&w->child, &options);
     free(environment);
     w->timeout_at_us = dq_deadline_us(w->plan->timeout_ms > 0 ? w->plan->timeout_ms : -1);
     w->kill_at_us = DQ_NEVER_US;
@@ -82,48 +75,6 @@ static void feed_stdin(watch *w)
     dq_child_close(&w->child.in_fd);
 }
 
-/* Reads once into the relay. False when there is nothing to be had now, or ever. */
-static bool read_stderr(watch *w)
-{
-    size_t room;
-    char *to = dq_relay_room(&w->relay, &room);
-    if (w->child.err_fd < 0 || room == 0) return false;
-    ssize_t len = read(w->child.err_fd, to, room);
-    if (len < 0 && (errno == EAGAIN || errno == EINTR)) return false;
-    if (len <= 0) {
-        dq_child_close(&w->child.err_fd);
-        return false;
-    }
-    dq_tail_add(&w->tail, to, (size_t)len);
-    dq_relay_added(&w->relay, (size_t)len);
-    return true;
-}
-
-/* A process waits for a slow reader of our stderr as it would have for one of its own; what one
- * that is gone has left behind does not. */
-static void pass_on(watch *w, bool exited)
-{
-    dq_relay_pump(&w->relay, STDERR_FILENO, false);
-    if (exited && w->relay.len == sizeof w->relay.bytes) w->relay.len = 0;
-}
-
-/* What a finished process has left in the pipe. Others may hold the pipe open, and write to it for
- * ever: so no waiting, and a bound. */
-static void drain_stderr(watch *w)
-{
-    size_t left = DRAIN_LEN_MAX;
-    for (;;) {
-        size_t before = w->tail.seen;
-        pass_on(w, true);
-        if (!read_stderr(w)) break;
-        size_t len = w->tail.seen - before;
-        if (len >= left) break;
-        left -= len;
-    }
-    dq_relay_pump(&w->relay, STDERR_FILENO, true);
-    dq_child_close(&w->child.err_fd);
-}
-
 /* ---- Ending ---- */
 
 static void end_within(watch *w, ending why, int64_t grace_ms)
@@ -142,6 +93,11 @@ static void obey(watch *w)
     int order = atomic_load(&w->job->order);
     if (order <= w->order) return;
     w->order = order;
+    if (order == DQ_ORDER_LEAVE && w->plan->lost_signal > 0) {
+        /* Not its group: what others would die of, it has asked for. */
+        dq_child_signal_alone(&w->child, w->plan->lost_signal);
+        return;
+    }
     int64_t grace_ms = w->plan->grace_ms;
     if (order == DQ_ORDER_END && grace_ms > DQ_END_GRACE_MS) grace_ms = DQ_END_GRACE_MS;
     end_within(w, ENDING_ORDER, order == DQ_ORDER_KILL ? 0 : grace_ms);
@@ -173,13 +129,13 @@ static int64_t next_moment(const watch *w, bool exited)
 /* Descriptors of -1 are passed over by poll(). */
 static void wait_for_something(watch *w, bool exited)
 {
-    bool full = w->relay.len == sizeof w->relay.bytes;
+    bool full = dq_said_is_full(&w->said);
     struct pollfd fds[] = {
         {.fd = exited ? -1 : w->child.pid_fd, .events = POLLIN},
         {.fd = w->job->nudge_fd, .events = POLLIN},
         {.fd = w->child.in_fd, .events = POLLOUT},
         {.fd = full ? -1 : w->child.err_fd, .events = POLLIN},
-        {.fd = dq_relay_ready(&w->relay) ? STDERR_FILENO : -1, .events = POLLOUT},
+        {.fd = dq_relay_ready(&w->said.relay) ? STDERR_FILENO : -1, .events = POLLOUT},
     };
     poll(fds, sizeof fds / sizeof fds[0], dq_poll_ms(next_moment(w, exited)));
     if (fds[1].revents != 0) {
@@ -201,43 +157,25 @@ static bool is_through(const watch *w, bool exited)
 static void watch_until_through(watch *w)
 {
     for (bool exited = false; !is_through(w, exited);) {
+        obey(w); /* first: an order may have come before the process was started */
+        keep_time(w);
         wait_for_something(w, exited);
         feed_stdin(w);
-        read_stderr(w);
+        dq_said_read(&w->said, &w->child.err_fd);
         exited = exited || dq_child_exited(&w->child);
-        pass_on(w, exited);
-        obey(w);
-        keep_time(w);
+        dq_said_pass_on(&w->said, exited);
     }
     if (w->ending != ENDING_NONE) dq_child_signal(&w->child, SIGKILL);
-    drain_stderr(w);
+    dq_said_drain(&w->said, &w->child.err_fd);
 }
 
 /* ---- Answering ---- */
 
 static void set_error(watch *w, dq_buf *what)
 {
-    dq_buf said = {0};
-    size_t room = DUEQ_ERROR_TEXT_MAX - what->len - 2; /* `what` is a few words */
-    if (dq_tail_write(&w->tail, room, &said) && said.len > 0) {
-        dq_buf_add_text(what, ": ");
-        dq_buf_add(what, said.data, said.len);
-    }
+    dq_said_add_to(&w->said, what);
     dueq_job_set_error(w->job, what->data);
-    dq_buf_clear(&said);
     dq_buf_clear(what);
-}
-
-static void describe_end(dq_child_end end, dq_buf *what)
-{
-    if (!end.known) {
-        dq_buf_add_text(what, "exit status unknown: the host program waits for all children");
-    } else if (end.signalled) {
-        const char *name = sigabbrev_np(end.number);
-        dq_buf_printf(what, "killed by signal %d (SIG%s)", end.number, name ? name : "?");
-    } else {
-        dq_buf_printf(what, "exit %d", end.number);
-    }
 }
 
 static dueq_verdict answer(watch *w, dq_child_end end)
@@ -253,7 +191,7 @@ static dueq_verdict answer(watch *w, dq_child_end end)
     }
     bool by_itself = end.known && !end.signalled;
     if (by_itself && end.number == 0) return DUEQ_VERDICT_DONE;
-    describe_end(end, &what);
+    dq_child_describe_end(end, &what);
     set_error(w, &what);
     return by_itself && end.number == DQ_EXIT_DEAD ? DUEQ_VERDICT_DEAD : DUEQ_VERDICT_RETRY;
 }

@@ -15,6 +15,7 @@ typedef struct dq_process_plan {
     char *const *environment; /* dq_environment_base() */
     int64_t timeout_ms;       /* 0: none */
     int64_t grace_ms;
+    int lost_signal; /* for a process whose lease is lost; 0: it is ended */
 } dq_process_plan;
 
 /* A dueq_handler_fn; the context is a dq_process_plan. For threads with SIGPIPE blocked. */

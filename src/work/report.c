@@ -1,7 +1,5 @@
 /* Telling the server what became of tasks: everything that has come together in one call a queue
  * and kind. What cannot be told now is told later, with the same receipt. */
-#include <inttypes.h>
-
 #include "base/random.h"
 #include "work/shift.h"
 
@@ -33,6 +31,7 @@ static size_t pick(dq_shift *shift, dq_source *source, kind wanted)
             link = &job->next_report;
         }
     }
+    source->reports_end = link;
     return count;
 }
 
@@ -90,23 +89,26 @@ static void log_told(dq_shift *shift, const dueq_job *job, kind what, int outcom
     static const char *const events[KINDS] = {"done", "retry", "released"};
     bool dead =
         outcome == DUEQ_DEAD || (what == KIND_FAILED && job->report.verdict == DUEQ_VERDICT_DEAD);
-    dq_buf line;
-    if (!dq_shift_log(shift, &line, dead ? "dead" : events[what], job)) return;
-    if (what == KIND_FAILED && !dead) dq_log_add_int(&line, "delay_ms", job->report.delay_ms);
+    dueq_log_level level = what == KIND_FAILED ? DUEQ_LOG_WARN : DUEQ_LOG_DEBUG;
+    dq_log_entry entry;
+    if (!dq_log_begin(&shift->worker->log, &entry, level, dead ? "dead" : events[what])) return;
+    dq_job_log(job, &entry);
+    if (what == KIND_FAILED && !dead) dq_log_add_int(&entry, "delay_ms", job->report.delay_ms);
     if (job->report.error != NULL) {
-        dq_log_add(&line, "error", job->report.error, job->report.error_len);
+        dq_log_add(&entry, "error", job->report.error, job->report.error_len);
     }
-    dq_log_send(&shift->worker->log, what == KIND_FAILED ? DUEQ_LOG_WARN : DUEQ_LOG_DEBUG, &line);
+    dq_log_send(&entry);
 }
 
 static void log_lost(dq_shift *shift, const dueq_job *job)
 {
-    dq_buf line;
-    if (!dq_shift_log(shift, &line, "lost", job)) return;
-    dq_log_add_text(&line, "why",
+    dq_log_entry entry;
+    if (!dq_log_begin(&shift->worker->log, &entry, DUEQ_LOG_WARN, "lost")) return;
+    dq_job_log(job, &entry);
+    dq_log_add_text(&entry, "why",
                     job->unsure ? "an earlier report's answer was lost: that one may count"
                                 : "the lease had ended before the result was reported");
-    dq_log_send(&shift->worker->log, DUEQ_LOG_WARN, &line);
+    dq_log_send(&entry);
 }
 
 static void count_told(dq_counters *counters, const dueq_job *job, kind what, int outcome)
@@ -132,7 +134,7 @@ static void settle(dq_shift *shift, dueq_job *job, kind what, int outcome)
         log_told(shift, job, what, outcome);
     }
     if (job->state == DQ_JOB_GIVEN_UP) {
-        dq_job_move(job, DQ_JOB_LEFT);
+        dq_shift_move(shift, job, DQ_JOB_LEFT);
     } else {
         dq_shift_free_slot(shift, job);
     }
@@ -151,8 +153,7 @@ static bool report_kind(dq_shift *shift, dq_source *source, kind what)
             settle(shift, job, what, outcome);
         } else {
             job->unsure = job->unsure || outcome == DUEQ_EUNSURE || outcome == DUEQ_EPROTO;
-            job->next_report = source->reports;
-            source->reports = job;
+            dq_shift_add_report(shift, job);
         }
     }
     if (rc < 0) {

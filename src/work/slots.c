@@ -2,24 +2,14 @@
  * answers is here. Knows no calls to the server. */
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
 
 #include "base/clock.h"
 #include "work/shift.h"
 
-bool dq_shift_log(dq_shift *shift, dq_buf *line, const char *event, const dueq_job *job)
+static void reset_for_handler(dueq_job *job, int nudge_fd)
 {
-    *line = (dq_buf){0};
-    if (shift->worker->log.fn == NULL) return false;
-    dq_buf_add_text(line, event);
-    dq_log_add_text(line, "queue", job->queue);
-    dq_log_add(line, "id", job->task->id, job->task->id_len);
-    dq_log_add_int(line, "attempt", job->task->attempt);
-    return true;
-}
-
-static void reset_for_handler(dueq_job *job)
-{
+    atomic_store(&job->nudge_fd, nudge_fd);
+    atomic_store(&job->begun_us, 0);
     atomic_store(&job->lost, false);
     atomic_store(&job->order, DQ_ORDER_NONE);
     job->answer.verdict = DUEQ_VERDICT_RETRY;
@@ -27,8 +17,13 @@ static void reset_for_handler(dueq_job *job)
     job->answer.error.len = 0;
     job->answer.error.bytes[0] = '\0';
     job->unsure = false;
-    eventfd_t stale;
-    if (job->nudge_fd >= 0) eventfd_read(job->nudge_fd, &stale);
+}
+
+void dq_shift_move(dq_shift *shift, dueq_job *job, dq_job_state to)
+{
+    shift->counts[job->state]--;
+    dq_job_move(job, to);
+    shift->counts[to]++;
 }
 
 dueq_job *dq_shift_fill_slot(dq_shift *shift, size_t source, dq_held_batch *batch, size_t task)
@@ -40,8 +35,8 @@ dueq_job *dq_shift_fill_slot(dq_shift *shift, size_t source, dq_held_batch *batc
     job->queue = shift->sources[source].name;
     job->source = source;
     job->batch = batch;
-    reset_for_handler(job);
-    dq_job_move(job, DQ_JOB_HANDED);
+    reset_for_handler(job, shift->crew.nudge_fd);
+    dq_shift_move(shift, job, DQ_JOB_HANDED);
     return job;
 }
 
@@ -54,7 +49,7 @@ static void let_go_of_batch(dq_held_batch *held)
 
 void dq_shift_free_slot(dq_shift *shift, dueq_job *job)
 {
-    dq_job_move(job, DQ_JOB_FREE);
+    dq_shift_move(shift, job, DQ_JOB_FREE);
     let_go_of_batch(job->batch);
     job->task = NULL;
     job->batch = NULL;
@@ -66,25 +61,27 @@ void dq_shift_free_slot(dq_shift *shift, dueq_job *job)
 void dq_shift_lose(dq_shift *shift, dueq_job *job, const char *why)
 {
     atomic_fetch_add(&shift->worker->counters.lost, 1);
-    dq_buf line;
-    if (dq_shift_log(shift, &line, "lost", job)) {
-        dq_log_add_text(&line, "why", why);
-        dq_log_send(&shift->worker->log, DUEQ_LOG_WARN, &line);
+    dq_log_entry entry;
+    if (dq_log_begin(&shift->worker->log, &entry, DUEQ_LOG_WARN, "lost")) {
+        dq_job_log(job, &entry);
+        dq_log_add_text(&entry, "why", why);
+        dq_log_send(&entry);
     }
     atomic_store(&job->lost, true);
-    dq_job_move(job, DQ_JOB_LEFT);
-    if (dq_pool_withdraw(shift->pool, job)) {
+    dq_shift_move(shift, job, DQ_JOB_LEFT);
+    if (dq_desk_withdraw(shift->crew.desk, job)) {
         dq_shift_free_slot(shift, job);
     } else {
         dq_job_order(job, DQ_ORDER_LEAVE);
     }
 }
 
-static void add_report(dq_shift *shift, dueq_job *job)
+void dq_shift_add_report(dq_shift *shift, dueq_job *job)
 {
     dq_source *source = &shift->sources[job->source];
-    job->next_report = source->reports;
-    source->reports = job;
+    job->next_report = NULL;
+    *source->reports_end = job;
+    source->reports_end = &job->next_report;
 }
 
 /* Its handler is still at it; what it does counts no more, and it can know. */
@@ -95,29 +92,29 @@ void dq_shift_give_up(dq_shift *shift, dueq_job *job, dueq_verdict verdict, cons
                               .error = error,
                               .error_len = error == NULL ? 0 : strlen(error)};
     atomic_store(&job->lost, true);
-    dq_job_move(job, DQ_JOB_GIVEN_UP);
-    add_report(shift, job);
+    dq_shift_move(shift, job, DQ_JOB_GIVEN_UP);
+    dq_shift_add_report(shift, job);
 }
 
 void dq_shift_withdraw_unbegun(dq_shift *shift)
 {
-    for (size_t i = 0; i < shift->job_count; i++) {
-        dueq_job *job = &shift->jobs[i];
-        if (job->state != DQ_JOB_HANDED || !dq_pool_withdraw(shift->pool, job)) continue;
+    dq_job_list unbegun = dq_desk_withdraw_all(shift->crew.desk);
+    for (dueq_job *job; (job = dq_job_list_pop(&unbegun)) != NULL;) {
         job->report = (dq_report){.verdict = DUEQ_VERDICT_RELEASE, .delay_ms = -1};
-        dq_job_move(job, DQ_JOB_ANSWERED);
-        add_report(shift, job);
+        dq_shift_move(shift, job, DQ_JOB_ANSWERED);
+        dq_shift_add_report(shift, job);
     }
 }
 
-/* Processes are told to end, and answer then. Callbacks cannot be ended: their tasks go back. */
+/* Those that take orders are told to end, and answer then. Callbacks cannot be ended: their tasks go back. */
 void dq_shift_order_all(dq_shift *shift, dq_order order)
 {
+    bool obeyed = dq_crew_takes_orders(&shift->crew);
     for (size_t i = 0; i < shift->job_count; i++) {
         dueq_job *job = &shift->jobs[i];
         if (job->state == DQ_JOB_FREE || job->state == DQ_JOB_ANSWERED) continue;
         dq_job_order(job, order);
-        if (job->nudge_fd < 0 && job->state == DQ_JOB_HANDED) {
+        if (!obeyed && job->state == DQ_JOB_HANDED) {
             dq_shift_give_up(shift, job, DUEQ_VERDICT_RELEASE, NULL);
         }
     }
@@ -139,11 +136,11 @@ static void take_back(dq_shift *shift, dueq_job *job)
     switch (job->state) {
     case DQ_JOB_HANDED:
         take_answer(job);
-        dq_job_move(job, DQ_JOB_ANSWERED);
-        add_report(shift, job);
+        dq_shift_move(shift, job, DQ_JOB_ANSWERED);
+        dq_shift_add_report(shift, job);
         break;
     case DQ_JOB_GIVEN_UP: /* too late: what is reported was settled before */
-        dq_job_move(job, DQ_JOB_ANSWERED);
+        dq_shift_move(shift, job, DQ_JOB_ANSWERED);
         break;
     default:
         dq_shift_free_slot(shift, job);
@@ -153,10 +150,10 @@ static void take_back(dq_shift *shift, dueq_job *job)
 
 void dq_shift_gather_answers(dq_shift *shift)
 {
-    dueq_job *job = dq_pool_collect(shift->pool);
-    while (job != NULL) {
-        dueq_job *next = job->next;
+    dq_job_list through = dq_desk_collect(shift->crew.desk);
+    if (through.count > 0) shift->moved_at_us = dq_mono_us();
+    for (dueq_job *job; (job = dq_job_list_pop(&through)) != NULL;) {
+        dq_pace_note(&shift->pace, atomic_load(&job->returned_us) - atomic_load(&job->begun_us));
         take_back(shift, job);
-        job = next;
     }
 }

@@ -27,21 +27,27 @@ static int learn_lease(dq_shift *shift, dq_source *source)
 
 static void hand_out(dq_shift *shift, size_t source, dq_held_batch *held, int64_t sent_us)
 {
-    int64_t timeout_ms = shift->options->command == NULL ? shift->options->timeout_ms : 0;
+    int64_t renew_at_us = sent_us + shift->sources[source].lease_ms * 1000 / 3;
+    dq_job_list jobs = {0};
     held->task_count = held->batch->count;
     for (size_t i = 0; i < held->batch->count; i++) {
         dueq_job *job = dq_shift_fill_slot(shift, source, held, i);
-        job->renew_at_us = sent_us + shift->sources[source].lease_ms * 1000 / 3;
-        job->timeout_at_us = dq_deadline_us(timeout_ms > 0 ? timeout_ms : -1);
-        if (job->renew_at_us < shift->renew_at_us) shift->renew_at_us = job->renew_at_us;
-        if (job->timeout_at_us < shift->timeout_at_us) shift->timeout_at_us = job->timeout_at_us;
-        atomic_fetch_add(&shift->worker->counters.taken, 1);
-        dq_buf line;
-        if (dq_shift_log(shift, &line, "taken", job)) {
-            dq_log_send(&shift->worker->log, DUEQ_LOG_DEBUG, &line);
+        job->renew_at_us = renew_at_us;
+        dq_job_list_add(&jobs, job);
+        dq_log_entry entry;
+        if (dq_log_begin(&shift->worker->log, &entry, DUEQ_LOG_DEBUG, "taken")) {
+            dq_job_log(job, &entry);
+            dq_log_send(&entry);
         }
-        dq_pool_hand(shift->pool, job);
     }
+    atomic_fetch_add(&shift->worker->counters.taken, (int64_t)jobs.count);
+    if (renew_at_us < shift->renew_at_us) shift->renew_at_us = renew_at_us;
+    if (shift->options->timeout_ms > 0 && !dq_crew_takes_orders(&shift->crew)) {
+        int64_t timeout_at_us = dq_deadline_us(shift->options->timeout_ms);
+        if (timeout_at_us < shift->timeout_at_us) shift->timeout_at_us = timeout_at_us;
+    }
+    shift->moved_at_us = dq_mono_us();
+    dq_desk_hand(shift->crew.desk, &jobs);
 }
 
 /* One look at one queue. Negative: the server is away, or the run is to end. */
@@ -80,11 +86,28 @@ static int take_from(dq_shift *shift, size_t at)
     return rc < 0 ? dq_shift_failed(shift, rc) : DUEQ_OK;
 }
 
+/* The reserve is filled up once half of it is used: a few calls for many tasks, not one for each. */
+size_t dq_shift_wants(const dq_shift *shift)
+{
+    int64_t asked = shift->options->prefetch;
+    size_t reserve = asked > 0    ? (size_t)asked
+                     : asked == 0 ? dq_pace_soon(&shift->pace, shift->crew.room)
+                                  : 0;
+    size_t most = shift->crew.room + reserve;
+    size_t held =
+        shift->counts[DQ_JOB_HANDED] + shift->counts[DQ_JOB_GIVEN_UP] + shift->counts[DQ_JOB_LEFT];
+    if (held >= shift->crew.room && most - held <= reserve / 2) return 0;
+    size_t wanted = most > held ? most - held : 0;
+    return wanted < shift->free_count ? wanted : shift->free_count;
+}
+
 void dq_shift_take_more(dq_shift *shift)
 {
-    while (shift->phase == DQ_PHASE_WORKING && shift->free_count > 0 && !dq_shift_is_away(shift) &&
-           dq_share_deal(shift->shares, shift->source_count, shift->free_count,
-                         shift->options->strict_order)) {
+    size_t wanted;
+    while (
+        shift->phase == DQ_PHASE_WORKING && (wanted = dq_shift_wants(shift)) > 0 &&
+        !dq_shift_is_away(shift) &&
+        dq_share_deal(shift->shares, shift->source_count, wanted, shift->options->strict_order)) {
         for (size_t i = 0; i < shift->source_count; i++) {
             if (shift->shares[i].quota > 0 && take_from(shift, i) < 0) return;
         }

@@ -24,8 +24,9 @@ int dueq_worker_make(dueq_worker **worker, const dueq_worker_options *options)
     if (*worker == NULL) return DUEQ_ENOMEM;
     dueq_worker *w = *worker;
     w->wake_fd = w->stop_fd = -1;
-    dq_log_init(&w->log, options == NULL ? NULL : options->log,
-                options == NULL ? NULL : options->log_context);
+    const dueq_worker_options none = {0};
+    const dueq_worker_options *o = options == NULL ? &none : options;
+    dq_log_init(&w->log, o->log, o->log_context, o->log_most);
     int rc = dq_work_options_copy(&w->own, options, &w->fault);
     return rc < 0 ? rc : open_descriptors(w);
 }

@@ -92,15 +92,43 @@ is "all of them" "$(out | sort | uniq -c | sed 's/  */ /g' | tr '\n' ';')" " 20 
 # ---- logs
 run push log x --id 'i d'
 run work log --drain -v
-has "plain log" "$(cat "$tmp/err")" 'done queue=log id="i d"'
+has "plain log" "$(cat "$tmp/err")" ' level=debug event=done queue=log id="i d" attempt=1'
 run push log x --id j
 run --json work log --drain -v
-is "lines that are JSON" "$(grep -c '^{"time_ms":[0-9]*,"level":"[a-z]*","message":".*"}$' "$tmp/err")" \
+is "lines that are JSON" "$(grep -c '^{"time":"[-0-9T:.]*Z","level":"[a-z]*","event":"[a-z ]*",.*}$' "$tmp/err")" \
     "$(wc -l <"$tmp/err")"
+run push log x --id k
+run --json work log --drain -v --log-format logfmt
+has "logfmt beside tasks as JSON" "$(cat "$tmp/err")" ' event=done queue=log id=k attempt=1'
+out_has '{"id":"k",'
+run push log x --id k
+run work log --drain --log-level debug --log-format json
+has "JSON beside plain payloads" "$(cat "$tmp/err")" '"event":"done","queue":"log","id":"k","attempt":1}'
+out_is x
+run work log --drain --log-level warn
+is "nothing to warn of" "$(cat "$tmp/err")" ""
 run push log x
 run work log --drain
 is "debug lines by default" "$(grep -c debug "$tmp/err")" 0
-has "info by default" "$(cat "$tmp/err")" "started queues=log"
+has "info by default" "$(cat "$tmp/err")" "level=info event=started queues=log"
+
+# ---- a signal of one's own for a lost lease: it is told, goes on, and counts no more
+run push told x --id t
+# shellcheck disable=SC2016 # the handler's shell is to expand it
+"$DUEQ" work told --lease 300ms --lost-signal usr1 --quiet -- sh -c \
+    'trap "touch $1/usr1" USR1; touch "$1/begun"; while [ ! -e "$1/usr1" ]; do :; done; touch "$1/end"' \
+    sh "$tmp" 2>"$tmp/told.err" &
+worker=$!
+within 10 test -e "$tmp/begun"
+run cancel told t
+within 20 test -e "$tmp/end"
+is "it went on to its end" $? 0
+kill -TERM "$worker"
+wait "$worker"
+is "status" $? 0
+has "log" "$(cat "$tmp/told.err")" "level=warn event=lost queue=told id=t attempt=1"
+stat_is told "done" 0
+rm -f "$tmp/begun"
 
 # ---- signals: the first lets handlers end, the second does not
 is_begun() {
@@ -143,6 +171,44 @@ is "three were printed" $? 0
 kill -TERM "$worker"
 wait "$worker"
 is "status" $? 0
+
+# ---- what does not go together, or is no value, is refused before a server is asked
+refuses() {
+    local part=$1
+    shift
+    run --url "unix:$tmp/nowhere.sock" work mail "$@"
+    ends 2 "$part"
+}
+refuses "--stdio goes with a command" --stdio
+refuses "--window goes with --stdio" --window 2 -- cat
+refuses "--window: 1001 is not between 1 and 1,000" --stdio --window 1001 -- cat
+refuses "--http needs a URL that begins with http:// or https://" --http ftp://host/
+refuses "in place of running a command" --http http://host/ -- cat
+refuses "--http-secret-file goes with --http" --http-secret-file "$tmp/x" -- cat
+refuses "--http-ca goes with --http and" --http-ca "$tmp/x" --http http://host/
+refuses "--lost-signal goes with a command" --lost-signal USR1
+refuses "does not go with --stdio" --lost-signal USR1 --stdio -- cat
+refuses "\"USR9\" is no signal" --lost-signal USR9 -- cat
+refuses "--timeout goes with a command or --http" --timeout 1s
+refuses "--prefetch: 0 is not between 1 and 10,000 (or none)" --prefetch 0
+refuses "--log-format: \"xml\" is none of logfmt, json" --log-format xml
+refuses "--log-level: \"all\" is none of error, warn, info, debug" --log-level all
+refuses "give one of --log-level, --quiet and --verbose" -q --log-level info
+DUEQ_HTTP_SECRET='' refuses "DUEQ_HTTP_SECRET is empty" --http http://host/
+refuses_file() {
+    local part=$1
+    shift
+    run --url "unix:$tmp/nowhere.sock" work mail --http https://host/ "$@"
+    ends 1 "$part"
+}
+refuses_file "--http-ca: cannot read $tmp/none" --http-ca "$tmp/none"
+refuses_file "--http-secret-file: cannot read $tmp/none" --http-secret-file "$tmp/none"
+echo >"$tmp/secret"
+refuses_file "is to hold a line of 1 to 4096 bytes" --http-secret-file "$tmp/secret"
+printf 'a\0b\n' >"$tmp/secret"
+refuses_file "none of them NUL" --http-secret-file "$tmp/secret"
+head -c 4097 /dev/zero | tr '\0' x >"$tmp/secret"
+refuses_file "is to hold a line of 1 to 4096 bytes" --http-secret-file "$tmp/secret"
 
 # ---- no server, no wait for one
 run --url "unix:$tmp/nowhere.sock" work mail --drain

@@ -39,6 +39,15 @@ has "options of queue create" "$(offers queue create --)" --partitions --json
 has "policies" "$(offers push --if-exists '')" keep replace earliest latest fail
 has "kinds of bench" "$(offers bench '')" push work lateness mix burst memory idle scale
 has "states" "$(offers ls --state '')" waiting ready leased dead
+has "options of work" "$(offers work --)" --prefetch --stdio --window --http --http-secret-file --http-ca \
+    --lost-signal --log-format --log-level
+same "forms of the log" "json logfmt" "$(offers work --log-format '')"
+same "levels of the log" "debug error info warn" "$(offers work --log-level '')"
+has "signals" "$(offers work --lost-signal US)" USR1 USR2
+make_scratch
+# shellcheck disable=SC2154 # set by make_scratch
+touch "$scratch/secret"
+same "a file" "$scratch/secret" "$(offers work --http-secret-file "$scratch/s")"
 same "a duration" "" "$(offers push --in '')"
 
 verdict

@@ -22,7 +22,7 @@ version=$(sed -n 's/^project(dueq VERSION \([0-9.]*\).*/\1/p' "$DUEQ_SOURCE/CMak
 
 for file in bin/dueq include/dueq.h share/bash-completion/completions/dueq \
     share/zsh/site-functions/_dueq share/fish/vendor_completions.d/dueq.fish \
-    share/doc/dueq/LICENSE; do
+    lib/systemd/system/dueq-worker@.service share/doc/dueq/LICENSE; do
     [[ -e $prefix/$file ]] || fail "$file is installed"
 done
 for page in "$DUEQ_SOURCE"/man/*.[1-8]; do

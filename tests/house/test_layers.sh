@@ -46,7 +46,9 @@ uses() {
 }
 include='^[[:space:]]*#[[:space:]]*include[[:space:]]*'
 fail_each "$(uses "$include<(valkey|openssl)/" src/base)" "(src/base knows no Redis)"
-fail_each "$(uses "$include<openssl/" src/queue src/work)" "(only src/wire speaks TLS)"
+fail_each "$(uses "$include<openssl/(ssl|x509|bio|tls)" src/queue src/work)" \
+    "(only src/wire speaks TLS itself)"
+fail_each "$(uses "$include<(openssl|curl)/" src/queue)" "(src/queue knows neither)"
 fail_each "$(uses '\b(pthread|thrd)_create\b' src/base src/wire src/queue)" "(only src/work has threads)"
 
 for folder in cli examples; do

@@ -242,6 +242,27 @@ static void test_program_is_told_of_a_lost_lease(void **state)
     rig_stop(r);
 }
 
+/* The signal that was asked for, and nothing else: it goes on to its end, and its result counts no
+ * more. */
+static void test_program_is_told_by_its_own_signal(void **state)
+{
+    rig *r = *state;
+    rig_push(r, "q", "task", 0);
+    start_script(r,
+                 "trap 'touch $DIR/usr1' USR1; trap 'touch $DIR/term' TERM; touch $DIR/up; "
+                 "while [ ! -e $DIR/usr1 ]; do sleep 0.02; done; touch $DIR/through; exit 0",
+                 (dueq_worker_options){.lease_ms = 300, .lost_signal = SIGUSR1});
+    UNTIL(LONG_MS, has_file(r, "up"));
+    dueq_name name = {.id = "task"};
+    assert_int_equal(dueq_cancel(r->handle, "q", &name, 1), DUEQ_OK);
+    UNTIL(LONG_MS, has_file(r, "through"));
+    assert_int_equal(rig_stop(r), DUEQ_OK);
+    assert_false(has_file(r, "term"));
+    assert_int_equal(rig_worker_stats(r).lost, 1);
+    assert_int_equal(rig_worker_stats(r).done, 0);
+    assert_int_equal(rig_queue_stats(r, "q").done, 0);
+}
+
 /* Told before anything is taken, not found out task by task. */
 static void test_too_few_descriptors(void **state)
 {
@@ -298,6 +319,7 @@ int main(void)
         TEST(test_two_workers_share),
         TEST(test_programs_answer),
         TEST(test_program_is_told_of_a_lost_lease),
+        TEST(test_program_is_told_by_its_own_signal),
         TEST(test_too_few_descriptors),
         TEST(test_no_descriptor_leaks),
     };

@@ -49,15 +49,30 @@ int rig_tear_down(void **state)
 
 /* ---- The worker ---- */
 
-static void keep_line(void *context, dueq_log_level level, const char *line)
+/* What does not fit is cut. */
+static void keep(rig *r, const char *text)
 {
-    rig *r = context;
-    (void)level;
-    pthread_mutex_lock(&r->lock);
     size_t room = sizeof r->log - r->log_len;
-    int len = snprintf(r->log + r->log_len, room, "%s\n", line);
+    int len = snprintf(r->log + r->log_len, room, "%s", text);
     if (len > 0 && (size_t)len < room) r->log_len += (size_t)len;
     r->log[r->log_len] = '\0';
+}
+
+static void keep_entry(void *context, const dueq_log_entry *entry)
+{
+    rig *r = context;
+    pthread_mutex_lock(&r->lock);
+    keep(r, entry->event);
+    for (size_t i = 0; i < entry->field_count; i++) {
+        const dueq_log_field *field = &entry->fields[i];
+        bool quoted = strchr(field->value, ' ') != NULL;
+        keep(r, " ");
+        keep(r, field->name);
+        keep(r, quoted ? "=\"" : "=");
+        keep(r, field->value);
+        if (quoted) keep(r, "\"");
+    }
+    keep(r, "\n");
     pthread_mutex_unlock(&r->lock);
 }
 
@@ -76,8 +91,9 @@ void rig_start(rig *r, dueq_worker_options options)
         options.queues = q;
         options.queue_count = 1;
     }
-    options.log = keep_line;
+    options.log = keep_entry;
     options.log_context = r;
+    options.log_most = DUEQ_LOG_DEBUG;
     dueq_worker_free(r->worker);
     int rc = dueq_worker_make(&r->worker, &options);
     if (rc < 0) fail_msg("worker_make: %d (%s)", rc, dueq_worker_error(r->worker));

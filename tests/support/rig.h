@@ -17,7 +17,7 @@ typedef struct rig {
     bool running;
     int result; /* of the last run */
     pthread_mutex_t lock;
-    char log[65536]; /* the worker's lines, each ended by a line feed; cut when full */
+    char log[65536]; /* the worker's entries, "event name=value" a line; cut when full */
     size_t log_len;
 } rig;
 

@@ -1,4 +1,4 @@
-/* base64url, percent-decoding, UTF-8. */
+/* base64, base64url, percent-decoding, UTF-8. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -9,6 +9,24 @@
 #include <string.h>
 
 #include "base/encode.h"
+
+static void base64_has_known_texts(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *bytes, *text;
+    } cases[] = {
+        {"", ""},        {"f", "Zg=="},        {"fo", "Zm8="},
+        {"foo", "Zm9v"}, {"foob", "Zm9vYg=="}, {"\xfb\xff\xfe", "+//+"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char text[16];
+        size_t len = strlen(cases[i].bytes);
+        dq_base64(text, cases[i].bytes, len);
+        assert_string_equal(text, cases[i].text);
+        assert_int_equal(dq_base64_len(len), strlen(cases[i].text));
+    }
+}
 
 static void base64url_has_known_texts(void **state)
 {
@@ -128,6 +146,7 @@ static void utf8_is_told_from_other_bytes(void **state)
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
+        cmocka_unit_test(base64_has_known_texts),
         cmocka_unit_test(base64url_has_known_texts),
         cmocka_unit_test(base64url_comes_back_at_every_length),
         cmocka_unit_test(base64url_refuses_what_is_not_canonical),

@@ -368,6 +368,32 @@ static void test_orders(void **state)
     }
 }
 
+/* A process with a signal of its own for a lost lease gets that one once, and goes on; the end of a
+ * stop's grace is for it too. */
+static void test_lost_signal(void **state)
+{
+    (void)state;
+    char *command[] = {"sh", "-c",
+                       "trap 'echo usr1 >>$DIR/told' USR1; trap 'echo term >>$DIR/told' TERM; "
+                       "touch $DIR/begun; while [ ! -e $DIR/go ]; do sleep 0.02; done; exit 3",
+                       NULL};
+    trial t = begin(command);
+    t.plan.lost_signal = SIGUSR1;
+    pthread_t thread;
+    assert_int_equal(pthread_create(&thread, NULL, run_in_thread, &t), 0);
+    UNTIL(20000, exists("begun"));
+    dq_job_order(t.job, DQ_ORDER_LEAVE);
+    UNTIL(20000, exists("told"));
+    char path[256];
+    path_of(path, "go");
+    close(open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
+    pthread_join(thread, NULL);
+    assert_string_equal(content("told"), "usr1\n");
+    assert_int_equal(t.verdict, DUEQ_VERDICT_RETRY);
+    assert_string_equal(error_of(&t), "exit 3");
+    end(&t);
+}
+
 /* ---- Descriptors ---- */
 
 static int count_descriptors(void)
@@ -467,6 +493,7 @@ int main(void)
         cmocka_unit_test(test_floods),
         cmocka_unit_test(test_stuck_stderr),
         cmocka_unit_test(test_orders),
+        cmocka_unit_test(test_lost_signal),
         cmocka_unit_test(test_no_descriptor_leaks),
         cmocka_unit_test(test_child_inherits_nothing),
         cmocka_unit_test(test_host_without_stdin),

@@ -1,0 +1,51 @@
+#!/usr/bin/env bash
+# The handlers of examples/stdio, each run by `dueq work --stdio`, if its interpreter is there.
+. "$(dirname "$0")/lib.sh"
+start_main
+examples=${DUEQ_SOURCE:-$(dirname "$0")/../..}/examples/stdio
+
+# try_handler NAME WINDOW: a queue of its own, named as the handler.
+try_handler() {
+    local queue=$1 handler=$examples/$1 outbox=$tmp/$1.outbox i
+    local work=(work "$queue" --stdio --window "$2" -c 2 --drain --quiet -- "$handler" "$outbox")
+
+    # no outbox yet: later, with the reason
+    run push "$queue" '{"to":"ada@example.org","text":"one"}' --id 'a/1'
+    run "${work[@]}"
+    is "$queue: status without an outbox" "$status" 0
+    run --json get "$queue" 'a/1'
+    is "$queue: state without an outbox" "$(field state)" waiting
+    out_has '"error":"'
+    run reschedule "$queue" 'a/1' --in 0s
+
+    mkdir "$outbox"
+    printf '\377' | "$DUEQ" push "$queue" --id bytes -q
+    run push "$queue" 'no JSON' --id text
+    run push "$queue" '{"to":"nobody","text":"two"}' --id nobody
+    for i in 1 2 3 4 5 6 7 8 9 10 11 12; do
+        run push "$queue" "{\"to\":\"bob@example.org\",\"text\":\"text \\\"$i\\\"\"}" --id "b$i"
+    done
+    run "${work[@]}"
+    is "$queue: status" "$status" 0
+    stat_is "$queue" "done" 13
+    stat_is "$queue" dead 3
+    stat_is "$queue" leased 0
+    is "$queue: files" "$(find "$outbox" -type f | wc -l)" 13
+    is "$queue: a file" "$(cat "$outbox/a%2F1")" "$(printf 'To: ada@example.org\n\none\n')"
+    is "$queue: another" "$(cat "$outbox/b12")" "$(printf 'To: bob@example.org\n\ntext "12"\n')"
+    run --json get "$queue" nobody
+    out_has '"error":"'
+}
+
+tried=0
+for pair in python3:handler.py:8 node:handler.js:8 jq:handler.sh:1; do
+    IFS=: read -r interpreter name window <<<"$pair"
+    if command -v "$interpreter" >/dev/null; then
+        try_handler "$name" "$window"
+        tried=$((tried + 1))
+    else
+        echo "passed over: $name, since there is no $interpreter"
+    fi
+done
+[ "$tried" -gt 0 ] || exit 77
+finish
