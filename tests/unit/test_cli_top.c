@@ -65,7 +65,7 @@ static world *make_world(size_t count)
     top_model_resize(&w->model, 80, 24);
     w->count = count;
     for (size_t i = 0; i < count; i++) {
-        snprintf(w->names[i], sizeof w->names[i], "q%02zu", i);
+        snprintf(w->names[i], sizeof w->names[i], "q%02u", (unsigned)(i % 100));
         w->counts[i] = counted(w->names[i], (int64_t)i, 0);
     }
     hear_counts(w);

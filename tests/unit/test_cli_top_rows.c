@@ -138,6 +138,9 @@ static void rates_are_of_the_last_seconds(void **state)
     assert_rate(rows.all[0]->in_per_s, 0); /* what came before is five seconds past */
     assert_rate(rows.all[0]->out_per_s, 10);
     assert_rate(rows.total.out_per_s, 10);
+    look(&rows, INT64_C(18) * SECOND_US, 1100,
+         1010); /* 60 in the last second, 40 in the four before */
+    assert_rate(rows.all[0]->out_per_s, 20);
     top_rows_free(&rows);
 }
 
