@@ -586,17 +586,17 @@ typedef struct dueq_worker_options {
     const char *url;             /* NULL: as dueq_open() */
     const dueq_options *connect; /* NULL: defaults */
     const dueq_worker_queue *queues;
-    size_t queue_count;     /* 1 to 64 */
-    bool strict_order;      /* the first queue's tasks first, always; weights unused */
-    int concurrency;        /* handlers at a time; 0: 1; at most 1,024 */
-    int64_t prefetch;       /* tasks held ready beyond those that are being handled. 0: as many as
-                               handlers would begin within about 10 ms at their pace, at most 500,
-                               given back when no handler returns for 100 ms; -1: none; at most
-                               10,000. Not begun at a stop: released */
-    int64_t lease_ms;       /* 0: the queue's; renewed at a third of its length */
-    int64_t timeout_ms;     /* of a handler; 0: none. A process gets TERM, then KILL after the grace; a
-                               request is given up; a callback's task is retried, and dueq_job_lost()
-                               becomes true for it */
+    size_t queue_count; /* 1 to 64 */
+    bool strict_order;  /* the first queue's tasks first, always; weights unused */
+    int concurrency;    /* handlers at a time; 0: 1; at most 1,024 */
+    int64_t prefetch;   /* tasks held ready beyond those that are being handled. 0: as many as
+                           handlers would begin within about 10 ms at their pace, at most 500,
+                           given back when no handler returns for 100 ms; -1: none; at most
+                           10,000. Not begun at a stop: released */
+    int64_t lease_ms;   /* 0: the queue's; renewed at a third of its length */
+    int64_t timeout_ms; /* of a handler; 0: none. A process gets TERM, then KILL after the grace; a
+                           request is given up; a callback's task is retried, and dueq_job_lost()
+                           becomes true for it */
     int64_t max_attempts;   /* for tasks without a limit of their own; 0: the queue's */
     int64_t backoff_min_ms; /* first retry's longest delay; 0: 1,000; doubles with each attempt */
     int64_t backoff_max_ms; /* 0: 3,600,000; delays are drawn evenly from 0 to the bound */

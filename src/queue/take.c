@@ -237,7 +237,7 @@ int dq_take_once(dueq *handle, const char *name, const dq_take_call *call, dueq_
 
     int rc = DUEQ_OK;
     for (int stale = 0; stale <= STALE_MAX; stale++) {
-        *outlook = (dq_outlook){.look_at_us = dq_mono_us() + LOOK_MAX_US};
+        *outlook = (dq_outlook){.look_at_us = look_at_us(-1, ROLE_NONE)};
         l.left = l.options.tasks_max - l.batch->pub.count;
         rc = dq_queue_find(handle, name, call->deadline_us, &l.queue);
         if (rc == DUEQ_OK) rc = look_once(&l);
@@ -318,8 +318,10 @@ static int take_waiting(dueq *handle, const char *queue, const dueq_take_options
         call.deadline_us = dq_handle_deadline_us(handle, options->timeout_ms);
         dq_outlook outlook;
         rc = dq_take_once(handle, queue, &call, batch, &outlook);
-        if (rc != DUEQ_EMPTY) break;
-        rc = dq_waiter_watch(handle->waiter, queue, &outlook);
+        if (rc < 0) break;
+        int watched = dq_waiter_watch(handle->waiter, queue, &outlook);
+        if (rc == DUEQ_OK) break;
+        rc = watched;
         if (rc == DUEQ_OK) rc = dq_waiter_sleep(handle->waiter, end_us, handle->interrupt_fd);
         if (rc != DUEQ_OK) break;
     }

@@ -22,6 +22,7 @@ typedef struct watch {
     char name[DUEQ_QUEUE_NAME_MAX + 1];
     dq_outlook outlook;
     bool woken;
+    uint32_t marked; /* while woken: by this partition's marker */
     char **keys;
     uint32_t key_count;
 } watch;
@@ -194,6 +195,7 @@ static void note_marker(dq_waiter *waiter, const valkeyReply *key)
     watch *w = find_marked(waiter, key, &partition);
     if (!w) return;
     w->woken = true;
+    w->marked = partition;
     for (dq_queue *queue = waiter->handle->queues; queue; queue = queue->next)
         if (strcmp(queue->name, w->name) == 0) queue->next_partition = partition;
 }
@@ -320,9 +322,20 @@ static void take_back(dq_waiter *waiter, int64_t deadline_us)
     freeReplyObject(marker);
 }
 
+/* Markers that were heard, and not followed by a look, are for other workers too. */
+static void pass_on_heard(dq_waiter *waiter, int64_t deadline_us)
+{
+    for (size_t i = 0; i < waiter->watch_count; i++) {
+        watch *w = &waiter->watches[i];
+        if (w->woken) dq_take_pass_on(waiter->handle, w->name, w->marked, deadline_us);
+        w->woken = false;
+    }
+}
+
 void dq_waiter_rest(dq_waiter *waiter)
 {
     int64_t deadline_us = dq_deadline_us(REST_MS);
     if (waiter->listening) take_back(waiter, deadline_us);
+    pass_on_heard(waiter, deadline_us);
     dq_take_disarm(waiter->handle, deadline_us);
 }

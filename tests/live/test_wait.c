@@ -2,6 +2,9 @@
  * task, and silent otherwise. Times are bounded widely; what counts is that nobody sleeps on. */
 #include "support/queue_fixture.h"
 
+#include "base/clock.h"
+#include "queue/wait.h"
+
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
@@ -431,6 +434,38 @@ static bool watched_by_another(const fixture *f, const char *name)
 }
 
 /* A worker that goes while it is the one relied upon says so, and another takes over. */
+/* Who was woken and turns to other things without a look leaves the marker to another: else it would
+ * be lost with a ready task beside an idle worker. */
+static void a_marker_that_was_heard_is_passed_on(void **state)
+{
+    fixture *f = *state;
+    ASSERT_RC(f->handle, queue_push(f->handle, "mail", "far", "x", AN_HOUR_MS), DUEQ_OK);
+    dueq *handle = fixture_open(f);
+    dq_waiter *woken = dq_waiter_make(handle);
+    dueq_batch *batch;
+    dq_outlook outlook;
+    dueq_take_options options = {.lease_ms = AN_HOUR_MS};
+    dq_take_call call = {.options = &options,
+                         .stays = DQ_STAYS_EMPTY,
+                         .deadline_us = dq_handle_deadline_us(handle, 0)};
+    assert_int_equal(dq_take_once(handle, "mail", &call, &batch, &outlook), DUEQ_EMPTY);
+    assert_int_equal(dq_waiter_watch(woken, "mail", &outlook), DUEQ_OK);
+    assert_int_equal(dq_waiter_sleep(woken, dq_deadline_us(1), -1), DUEQ_EMPTY); /* listens */
+
+    ASSERT_RC(f->handle, queue_push(f->handle, "mail", "now", "x", 0), DUEQ_OK);
+    assert_int_equal(dq_waiter_sleep(woken, dq_deadline_us(PATIENCE_MS), -1), DUEQ_OK);
+    assert_int_equal(server_int(f->server, "LLEN dueq:{mail:0}:wake"), 0);
+    dq_waiter_rest(woken);
+    assert_int_equal(server_int(f->server, "LLEN dueq:{mail:0}:wake"), 1);
+
+    /* Once: what was passed on is another's to follow. */
+    long long looks = fixture_calls(f, "evalsha");
+    dq_waiter_rest(woken);
+    assert_int_equal(fixture_calls(f, "evalsha"), looks);
+    dq_waiter_free(woken);
+    dueq_close(handle);
+}
+
 static void a_watchman_who_leaves_says_so(void **state)
 {
     fixture *f = *state;
@@ -553,6 +588,7 @@ int main(void)
         FIXTURE_TEST(an_idle_wait_is_silent),
         FIXTURE_TEST(a_dead_watchman_is_replaced),
         FIXTURE_TEST(a_lost_marker_costs_lateness_only),
+        FIXTURE_TEST(a_marker_that_was_heard_is_passed_on),
         FIXTURE_TEST(a_watchman_who_leaves_says_so),
         FIXTURE_TEST(a_crew_gets_each_task_once_and_in_time),
     };
