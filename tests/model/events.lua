@@ -71,7 +71,7 @@ end
 
 function events.stop(world)
   return each_worker(world, {}, function(w) return w.alive and not w.stopping end, 'is to stop',
-    function(made, w)
+    function(_, w)
       w.stopping = true
       worker.settle(w)
     end)
