@@ -1,4 +1,6 @@
 /* What a holder does with its lease: done, release, extend, retry. */
+#include "queue/finish.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -149,14 +151,20 @@ static int done_meaning(int outcome, bool resent)
     return outcome;
 }
 
-int dueq_done(dueq *handle, const char *queue, dueq_lease *leases, size_t count)
+static int done_meaning_again(int outcome, bool resent)
 {
-    static const dq_family family = {
+    (void)resent;
+    return done_meaning(outcome, true);
+}
+
+int dq_done(dueq *handle, const char *queue, dueq_lease *leases, size_t count, bool again)
+{
+    const dq_family family = {
         .script = &dq_script_done,
         .absent = DUEQ_LOST,
         .partition = done_partition,
         .encode = encode_done,
-        .meaning = done_meaning,
+        .meaning = again ? done_meaning_again : done_meaning,
         .outcome = done_outcome,
     };
     work w = {.leases = leases};
@@ -174,6 +182,11 @@ int dueq_done(dueq *handle, const char *queue, dueq_lease *leases, size_t count)
     return rc;
 }
 
+int dueq_done(dueq *handle, const char *queue, dueq_lease *leases, size_t count)
+{
+    return dq_done(handle, queue, leases, count, false);
+}
+
 /* ---- release ---- */
 
 /* Sent again after a lost answer: no longer held, which is what was wanted. */
@@ -182,18 +195,29 @@ static int release_meaning(int outcome, bool resent)
     return outcome == DUEQ_LOST && resent ? DUEQ_OK : outcome;
 }
 
-int dueq_release(dueq *handle, const char *queue, dueq_lease *leases, size_t count)
+static int release_meaning_again(int outcome, bool resent)
 {
-    static const dq_family family = {
+    (void)resent;
+    return release_meaning(outcome, true);
+}
+
+int dq_release(dueq *handle, const char *queue, dueq_lease *leases, size_t count, bool again)
+{
+    const dq_family family = {
         .script = &dq_script_release,
         .absent = DUEQ_LOST,
         .partition = partition,
         .encode = encode_leases,
-        .meaning = release_meaning,
+        .meaning = again ? release_meaning_again : release_meaning,
         .outcome = lease_outcome,
     };
     work w = {.leases = leases};
     return run_leases(handle, queue, &family, &w, count);
+}
+
+int dueq_release(dueq *handle, const char *queue, dueq_lease *leases, size_t count)
+{
+    return dq_release(handle, queue, leases, count, false);
 }
 
 /* ---- extend ---- */
@@ -287,15 +311,21 @@ static int sum_failures(const dueq_failure *failures, size_t count, int rc)
     return DUEQ_OK;
 }
 
-int dueq_retry(dueq *handle, const char *queue, dueq_failure *failures, size_t count)
+static int retry_meaning_again(int outcome, bool resent)
 {
-    static const dq_family family = {
+    (void)resent;
+    return retry_meaning(outcome, true);
+}
+
+int dq_retry(dueq *handle, const char *queue, dueq_failure *failures, size_t count, bool again)
+{
+    const dq_family family = {
         .script = &dq_script_retry,
         .absent = DUEQ_LOST,
         .partition = partition,
         .size = failure_size,
         .encode = encode_failures,
-        .meaning = retry_meaning,
+        .meaning = again ? retry_meaning_again : retry_meaning,
         .outcome = failure_outcome,
     };
     int rc = dq_check_call(handle, queue, failures, count);
@@ -308,4 +338,9 @@ int dueq_retry(dueq *handle, const char *queue, dueq_failure *failures, size_t c
         rc = dq_fanout(handle, queue, &family, &w, count, dq_handle_deadline_us(handle, 0));
     free(w.receipts);
     return sum_failures(failures, count, rc);
+}
+
+int dueq_retry(dueq *handle, const char *queue, dueq_failure *failures, size_t count)
+{
+    return dq_retry(handle, queue, failures, count, false);
 }

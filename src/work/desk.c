@@ -18,6 +18,7 @@ struct dq_desk {
     dq_job_list todo;
     dq_job_list through;
     bool closing;
+    size_t able;
 };
 
 /* ---- Lists ---- */
@@ -84,6 +85,7 @@ dq_desk *dq_desk_make(int through_fd, int todo_fd)
     if (desk == NULL) return NULL;
     desk->through_fd = through_fd;
     desk->todo_fd = todo_fd;
+    desk->able = SIZE_MAX;
     pthread_mutex_init(&desk->lock, NULL);
     pthread_cond_init(&desk->begun, NULL);
     return desk;
@@ -142,6 +144,14 @@ dq_job_list dq_desk_withdraw_all(dq_desk *desk)
 dq_job_list dq_desk_collect(dq_desk *desk)
 {
     return take_all(desk, &desk->through);
+}
+
+size_t dq_desk_able(dq_desk *desk)
+{
+    pthread_mutex_lock(&desk->lock);
+    size_t able = desk->able;
+    pthread_mutex_unlock(&desk->lock);
+    return able;
 }
 
 void dq_desk_close(dq_desk *desk)
@@ -206,6 +216,15 @@ bool dq_desk_is_closed(dq_desk *desk)
     bool closed = desk->closing;
     pthread_mutex_unlock(&desk->lock);
     return closed;
+}
+
+void dq_desk_set_able(dq_desk *desk, size_t job_count)
+{
+    pthread_mutex_lock(&desk->lock);
+    bool more = job_count > desk->able;
+    desk->able = job_count;
+    pthread_mutex_unlock(&desk->lock);
+    if (more) eventfd_write(desk->through_fd, 1);
 }
 
 void dq_desk_return(dq_desk *desk, dueq_job *job)

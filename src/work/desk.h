@@ -40,6 +40,9 @@ dq_job_list dq_desk_withdraw_all(dq_desk *desk);
 /* All jobs that are through since the last call. */
 dq_job_list dq_desk_collect(dq_desk *desk);
 
+/* How many jobs handlers can have at a time as things are; SIZE_MAX unless they have said so. */
+size_t dq_desk_able(dq_desk *desk);
+
 /* Handlers are to end once nothing is left to begin. */
 void dq_desk_close(dq_desk *desk);
 
@@ -52,6 +55,10 @@ dueq_job *dq_desk_await(dq_desk *desk);
 dueq_job *dq_desk_next(dq_desk *desk);
 
 bool dq_desk_is_closed(dq_desk *desk);
+
+/* Handlers can have so many jobs at a time from now on, those that they have among them: an endpoint
+ * is away, a program is not up. The main loop is told when it is more than before. */
+void dq_desk_set_able(dq_desk *desk, size_t job_count);
 
 /* The job is through: its answer is in it. */
 void dq_desk_return(dq_desk *desk, dueq_job *job);

@@ -79,6 +79,7 @@ struct dueq_job {
     size_t source; /* index of its queue */
     dq_held_batch *batch;
     int64_t renew_at_us;
+    int64_t held_until_us; /* its lease does not end before, for all this machine knows */
     dq_report report;
     bool unsure; /* reported before, but the answer was lost */
 

@@ -22,9 +22,14 @@ static bool has_reports(const dq_shift *shift)
 /* When the loop has something to do though nothing happens. */
 static int64_t next_moment(const dq_shift *shift)
 {
-    int64_t at_us = sooner(sooner(shift->end_at_us, shift->timeout_at_us),
-                           sooner(shift->tick_at_us, dq_shift_stuck_at(shift)));
-    if (shift->outage.failures > 0) return sooner(at_us, shift->outage.retry_at_us);
+    int64_t at_us =
+        sooner(shift->timeout_at_us, sooner(shift->tick_at_us, dq_shift_stuck_at(shift)));
+    if (shift->phase == DQ_PHASE_FINISHING || shift->outage.failures > 0) {
+        at_us = sooner(at_us, shift->end_at_us);
+    }
+    if (shift->outage.failures > 0) {
+        return sooner(at_us, sooner(shift->outage.retry_at_us, dq_shift_first_end(shift)));
+    }
     if (has_reports(shift)) return 0; /* come up since the reports were sent */
     return sooner(at_us, shift->renew_at_us);
 }

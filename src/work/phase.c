@@ -8,12 +8,11 @@
 
 #define LAST_CALL_MS 1000 /* what a call to the server may take however little time is left */
 
-/* From here on no call waits for the server longer than the phase is meant to last. */
-static void shorten_calls(dq_shift *shift, int64_t phase_ms)
+void dq_shift_shorten_calls(dq_shift *shift, int64_t most_ms)
 {
     int64_t *call_ms = &shift->handle->url.timeout_ms;
-    if (phase_ms < LAST_CALL_MS) phase_ms = LAST_CALL_MS;
-    if (*call_ms > phase_ms) *call_ms = phase_ms;
+    if (most_ms < LAST_CALL_MS) most_ms = LAST_CALL_MS;
+    if (*call_ms > most_ms) *call_ms = most_ms;
 }
 
 static void say_in_hand(dq_shift *shift, const char *event)
@@ -28,7 +27,7 @@ static void begin_finishing(dq_shift *shift)
 {
     shift->phase = DQ_PHASE_FINISHING;
     shift->end_at_us = dq_deadline_us(shift->options->grace_ms);
-    shorten_calls(shift, shift->options->grace_ms);
+    dq_shift_shorten_calls(shift, shift->options->grace_ms);
     say_in_hand(shift, "stopping");
     dq_shift_withdraw_unbegun(shift);
 }
@@ -38,7 +37,7 @@ static void begin_ending(dq_shift *shift, dq_order order)
     shift->phase = DQ_PHASE_ENDING;
     shift->order = order;
     shift->end_at_us = dq_deadline_us(order == DQ_ORDER_KILL ? 0 : DQ_END_GRACE_MS);
-    shorten_calls(shift, LAST_CALL_MS);
+    dq_shift_shorten_calls(shift, LAST_CALL_MS);
     say_in_hand(shift, "ending handlers");
     dq_shift_order_all(shift, order);
 }

@@ -1,6 +1,7 @@
 /* Telling the server what became of tasks: everything that has come together in one call a queue
  * and kind. What cannot be told now is told later, with the same receipt. */
 #include "base/random.h"
+#include "queue/finish.h"
 #include "work/shift.h"
 
 typedef enum kind { KIND_DONE, KIND_FAILED, KIND_RELEASED, KINDS } kind;
@@ -17,14 +18,16 @@ static kind kind_of(dueq_verdict verdict)
     }
 }
 
-/* Moves the reports of one kind out of the queue's list; returns how many. */
-static size_t pick(dq_shift *shift, dq_source *source, kind wanted)
+/* Moves reports of one kind out of the queue's list, as many as one call may be about; returns how
+ * many. `again`: those whose earlier report's answer was lost. */
+static size_t pick(dq_shift *shift, dq_source *source, kind wanted, bool again)
 {
     size_t count = 0;
     dueq_job **link = &source->reports;
     while (*link != NULL) {
         dueq_job *job = *link;
-        if (kind_of(job->report.verdict) == wanted) {
+        bool fits = kind_of(job->report.verdict) == wanted && job->unsure == again;
+        if (fits && count < DUEQ_CALL_TASKS_MAX) {
             *link = job->next_report;
             shift->picked[count++] = job;
         } else {
@@ -71,15 +74,16 @@ static void fill_failures(dq_shift *shift, size_t count)
     }
 }
 
-static int tell(dq_shift *shift, const dq_source *source, kind what, size_t count)
+static int tell(dq_shift *shift, const char *queue, kind what, size_t count)
 {
+    bool again = shift->picked[0]->unsure; /* as the others are */
     if (what == KIND_FAILED) {
         fill_failures(shift, count);
-        return dueq_retry(shift->handle, source->name, shift->failures, count);
+        return dq_retry(shift->handle, queue, shift->failures, count, again);
     }
     fill_leases(shift, count);
-    if (what == KIND_DONE) return dueq_done(shift->handle, source->name, shift->leases, count);
-    return dueq_release(shift->handle, source->name, shift->leases, count);
+    if (what == KIND_DONE) return dq_done(shift->handle, queue, shift->leases, count, again);
+    return dq_release(shift->handle, queue, shift->leases, count, again);
 }
 
 /* ---- What came of it ---- */
@@ -106,8 +110,9 @@ static void log_lost(dq_shift *shift, const dueq_job *job)
     if (!dq_log_begin(&shift->worker->log, &entry, DUEQ_LOG_WARN, "lost")) return;
     dq_job_log(job, &entry);
     dq_log_add_text(&entry, "why",
-                    job->unsure ? "an earlier report's answer was lost: that one may count"
-                                : "the lease had ended before the result was reported");
+                    job->unsure
+                        ? "an earlier report's answer was lost, and the lease has ended since"
+                        : "the lease had ended before the result was reported");
     dq_log_send(&entry);
 }
 
@@ -141,11 +146,11 @@ static void settle(dq_shift *shift, dueq_job *job, kind what, int outcome)
 }
 
 /* False when the server could not be told. */
-static bool report_kind(dq_shift *shift, dq_source *source, kind what)
+static bool report_kind(dq_shift *shift, dq_source *source, kind what, bool again)
 {
-    size_t count = pick(shift, source, what);
+    size_t count = pick(shift, source, what, again);
     if (count == 0) return true;
-    int rc = tell(shift, source, what, count);
+    int rc = tell(shift, source->name, what, count);
     for (size_t i = 0; i < count; i++) {
         dueq_job *job = shift->picked[i];
         int outcome = what == KIND_FAILED ? shift->failures[i].outcome : shift->leases[i].outcome;
@@ -169,7 +174,8 @@ void dq_shift_report_answers(dq_shift *shift)
     if (dq_shift_is_away(shift)) return;
     for (size_t i = 0; i < shift->source_count; i++) {
         for (kind what = 0; what < KINDS && shift->sources[i].reports != NULL; what++) {
-            if (!report_kind(shift, &shift->sources[i], what)) return;
+            if (!report_kind(shift, &shift->sources[i], what, true)) return;
+            if (!report_kind(shift, &shift->sources[i], what, false)) return;
         }
     }
 }

@@ -84,7 +84,8 @@ static void say_started(dq_shift *shift)
         dq_buf_printf(&names, "%s%s", i > 0 ? "," : "", shift->sources[i].name);
     }
     dq_log_add(&entry, "queues", names.data, names.len);
-    dq_log_add_int(&entry, "concurrency", (int64_t)shift->crew.room);
+    dq_log_add_int(&entry, "concurrency", shift->options->concurrency);
+    if (shift->options->stdio) dq_log_add_int(&entry, "window", shift->options->window);
     dq_log_add_text(&entry, "url", dueq_url(shift->handle));
     dq_log_send(&entry);
     dq_buf_clear(&names);
@@ -119,7 +120,8 @@ int dq_shift_open(dq_shift *shift, dueq_worker *worker)
     set_up_sources(shift);
     rc = open_server(shift);
     if (rc == DUEQ_OK) rc = open_crew(shift);
-    if (rc == DUEQ_OK) say_started(shift);
+    shift->started = rc == DUEQ_OK;
+    if (shift->started) say_started(shift);
     return rc;
 }
 
@@ -154,11 +156,10 @@ static void say_stopped(dq_shift *shift)
 /* The server is left before the last handlers return: none of them holds a lease any more. */
 void dq_shift_close(dq_shift *shift)
 {
-    bool ran = shift->crew.desk != NULL;
     dq_waiter_free(shift->waiter);
     dueq_close(shift->handle);
     dq_crew_close(&shift->crew);
-    if (ran) say_stopped(shift);
+    if (shift->started) say_stopped(shift);
     clear_slots(shift);
     free(shift->shares);
     free(shift->sources);

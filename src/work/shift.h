@@ -48,6 +48,7 @@ typedef struct dq_shift {
     size_t job_count;
     size_t counts[DQ_JOB_STATES];
     dq_pace pace;
+    size_t held_bytes; /* of the payloads of all tasks in slots */
     dueq_job *free_jobs;
     size_t free_count;
 
@@ -59,6 +60,7 @@ typedef struct dq_shift {
     dueq_lease *leases;
     dueq_failure *failures;
 
+    bool started; /* all is open: the run has begun */
     dq_phase phase;
     int outcome;         /* of the run */
     dq_order order;      /* the worst given to all handlers */
@@ -82,6 +84,7 @@ void dq_shift_close(dq_shift *shift);
 /* slots.c: the slots and their tasks. */
 void dq_shift_move(dq_shift *shift, dueq_job *job, dq_job_state to); /* the one door */
 dueq_job *dq_shift_fill_slot(dq_shift *shift, size_t source, dq_held_batch *batch, size_t task);
+void dq_shift_holds_from(const dq_shift *shift, dueq_job *job, int64_t sent_us);
 void dq_shift_free_slot(dq_shift *shift, dueq_job *job);             /* left or answered: free */
 void dq_shift_lose(dq_shift *shift, dueq_job *job, const char *why); /* handed: left, or free */
 void dq_shift_give_up(dq_shift *shift, dueq_job *job, dueq_verdict verdict, const char *error);
@@ -98,8 +101,10 @@ bool dq_shift_is_away(const dq_shift *shift); /* and not to be tried again yet *
 void dq_shift_hear_stop(dq_shift *shift);
 void dq_shift_fail(dq_shift *shift, int rc); /* cannot go on: finishes as after a stop */
 void dq_shift_end_if_through(dq_shift *shift);
+void dq_shift_shorten_calls(dq_shift *shift, int64_t most_ms); /* from here on; or a second */
 
-/* take.c: how many tasks there is use for now. */
+/* How many jobs can be at work at a time as things are, and how many more tasks there is use for. */
+size_t dq_shift_room(const dq_shift *shift);
 size_t dq_shift_wants(const dq_shift *shift);
 
 /* take.c, report.c, keep.c: the phases of the loop that talk to the server. */
@@ -107,6 +112,7 @@ void dq_shift_take_more(dq_shift *shift);
 void dq_shift_gather_answers(dq_shift *shift);
 void dq_shift_report_answers(dq_shift *shift);
 void dq_shift_keep_leases(dq_shift *shift);
+int64_t dq_shift_first_end(const dq_shift *shift); /* of a lease that is held; for outages */
 void dq_shift_give_back_stuck(dq_shift *shift);
 int64_t dq_shift_stuck_at(const dq_shift *shift); /* DQ_NEVER_US: nothing can be stuck */
 void dq_shift_watch_clock(dq_shift *shift);

@@ -26,6 +26,14 @@ void dq_shift_move(dq_shift *shift, dueq_job *job, dq_job_state to)
     shift->counts[to]++;
 }
 
+/* The lease was asked for at sent_us, so that it ends no sooner than its length after that. */
+void dq_shift_holds_from(const dq_shift *shift, dueq_job *job, int64_t sent_us)
+{
+    int64_t lease_us = shift->sources[job->source].lease_ms * 1000;
+    job->renew_at_us = sent_us + lease_us / 3;
+    job->held_until_us = sent_us + lease_us;
+}
+
 dueq_job *dq_shift_fill_slot(dq_shift *shift, size_t source, dq_held_batch *batch, size_t task)
 {
     dueq_job *job = shift->free_jobs;
@@ -35,6 +43,7 @@ dueq_job *dq_shift_fill_slot(dq_shift *shift, size_t source, dq_held_batch *batc
     job->queue = shift->sources[source].name;
     job->source = source;
     job->batch = batch;
+    shift->held_bytes += job->task->payload_len;
     reset_for_handler(job, shift->crew.nudge_fd);
     dq_shift_move(shift, job, DQ_JOB_HANDED);
     return job;
@@ -50,6 +59,7 @@ static void let_go_of_batch(dq_held_batch *held)
 void dq_shift_free_slot(dq_shift *shift, dueq_job *job)
 {
     dq_shift_move(shift, job, DQ_JOB_FREE);
+    shift->held_bytes -= job->task->payload_len;
     let_go_of_batch(job->batch);
     job->task = NULL;
     job->batch = NULL;

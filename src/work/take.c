@@ -5,12 +5,13 @@
 #include "queue/handle.h"
 #include "work/shift.h"
 
-#define LEASE_LOOK_MS 60000    /* how long a queue's own lease setting is relied upon */
-#define LEASE_DEFAULT_MS 30000 /* of a queue that its first push will make */
+#define LEASE_LOOK_MS 60000                /* how long a queue's own lease setting is relied upon */
+#define READY_BYTES_MAX ((size_t)64 << 20) /* of payload; with more in hand none are held ready */
+#define LEASE_DEFAULT_MS 30000             /* of a queue that its first push will make */
 
 /* The lease is always named in the take, so that how long it is, and when it is to be renewed, is
  * known by this machine's monotonic clock alone. */
-static int learn_lease(dq_shift *shift, dq_source *source)
+static int find_lease(dq_shift *shift, dq_source *source)
 {
     if (shift->options->lease_ms > 0) {
         source->lease_ms = shift->options->lease_ms;
@@ -25,14 +26,21 @@ static int learn_lease(dq_shift *shift, dq_source *source)
     return DUEQ_OK;
 }
 
+/* While a call waits for the server nothing else is done: so none waits until leases end. */
+static int learn_lease(dq_shift *shift, dq_source *source)
+{
+    int rc = find_lease(shift, source);
+    if (rc == DUEQ_OK) dq_shift_shorten_calls(shift, source->lease_ms / 3);
+    return rc;
+}
+
 static void hand_out(dq_shift *shift, size_t source, dq_held_batch *held, int64_t sent_us)
 {
-    int64_t renew_at_us = sent_us + shift->sources[source].lease_ms * 1000 / 3;
     dq_job_list jobs = {0};
     held->task_count = held->batch->count;
     for (size_t i = 0; i < held->batch->count; i++) {
         dueq_job *job = dq_shift_fill_slot(shift, source, held, i);
-        job->renew_at_us = renew_at_us;
+        dq_shift_holds_from(shift, job, sent_us);
         dq_job_list_add(&jobs, job);
         dq_log_entry entry;
         if (dq_log_begin(&shift->worker->log, &entry, DUEQ_LOG_DEBUG, "taken")) {
@@ -41,6 +49,7 @@ static void hand_out(dq_shift *shift, size_t source, dq_held_batch *held, int64_
         }
     }
     atomic_fetch_add(&shift->worker->counters.taken, (int64_t)jobs.count);
+    int64_t renew_at_us = jobs.first->renew_at_us; /* as all the others' */
     if (renew_at_us < shift->renew_at_us) shift->renew_at_us = renew_at_us;
     if (shift->options->timeout_ms > 0 && !dq_crew_takes_orders(&shift->crew)) {
         int64_t timeout_at_us = dq_deadline_us(shift->options->timeout_ms);
@@ -86,18 +95,30 @@ static int take_from(dq_shift *shift, size_t at)
     return rc < 0 ? dq_shift_failed(shift, rc) : DUEQ_OK;
 }
 
+size_t dq_shift_room(const dq_shift *shift)
+{
+    size_t able = dq_desk_able(shift->crew.desk);
+    return able < shift->crew.room ? able : shift->crew.room;
+}
+
+/* How many tasks are to be held ready beside `room` at work. */
+static size_t reserve_of(const dq_shift *shift, size_t room)
+{
+    int64_t asked = shift->options->prefetch;
+    if (asked < 0 || room < shift->crew.room || shift->held_bytes >= READY_BYTES_MAX) return 0;
+    return asked > 0 ? (size_t)asked : dq_pace_soon(&shift->pace, room);
+}
+
 /* The reserve is filled up once half of it is used: a few calls for many tasks, not one for each. */
 size_t dq_shift_wants(const dq_shift *shift)
 {
-    int64_t asked = shift->options->prefetch;
-    size_t reserve = asked > 0    ? (size_t)asked
-                     : asked == 0 ? dq_pace_soon(&shift->pace, shift->crew.room)
-                                  : 0;
-    size_t most = shift->crew.room + reserve;
+    size_t room = dq_shift_room(shift);
+    size_t reserve = reserve_of(shift, room);
     size_t held =
         shift->counts[DQ_JOB_HANDED] + shift->counts[DQ_JOB_GIVEN_UP] + shift->counts[DQ_JOB_LEFT];
-    if (held >= shift->crew.room && most - held <= reserve / 2) return 0;
-    size_t wanted = most > held ? most - held : 0;
+    if (held >= room + reserve) return 0;
+    size_t wanted = room + reserve - held;
+    if (held >= room && wanted <= reserve / 2) return 0;
     return wanted < shift->free_count ? wanted : shift->free_count;
 }
 

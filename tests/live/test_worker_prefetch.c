@@ -15,6 +15,7 @@ typedef struct probe {
     atomic_int begun;
     atomic_bool gate;
     atomic_bool cancelled_was_handled;
+    atomic_bool saw_lost;
     int64_t pause_ms; /* 0: handlers wait for the gate, if it is not open */
 } probe;
 
@@ -26,7 +27,9 @@ static dueq_verdict handle(dueq_job *job, void *context)
         atomic_store(&p->cancelled_was_handled, true);
     }
     int64_t end_ms = until_now_ms() + (p->pause_ms > 0 ? p->pause_ms : LONG_MS);
-    while (!atomic_load(&p->gate) && until_again(end_ms)) {}
+    while (!atomic_load(&p->gate) && until_again(end_ms)) {
+        if (dueq_job_lost(job)) atomic_store(&p->saw_lost, true);
+    }
     return DUEQ_VERDICT_DONE;
 }
 
@@ -192,6 +195,50 @@ static void test_a_stuck_handler_keeps_no_others(void **state)
     assert_int_equal(rig_stop(r), DUEQ_OK);
 }
 
+/* More than one call may be about: kept, and given back, in several. */
+static void test_very_many(void **state)
+{
+    rig *r = *state;
+    probe p = {0};
+    rig_push_many(r, "q", "t", 6000);
+    rig_push_many(r, "q", "u", 4200);
+    dueq_worker_options options = with(&p, 100, 10000);
+    options.lease_ms = 3000;
+    rig_start(r, options);
+    UNTIL_EQ(LONG_MS, rig_queue_stats(r, "q").leased, 10100);
+    int64_t end_ms = until_now_ms() + 3500;
+    while (until_again(end_ms)) {}
+    assert_int_equal(rig_worker_stats(r).lost, 0);
+    assert_int_equal(rig_queue_stats(r, "q").leased, 10100);
+    dueq_worker_stop(r->worker);
+    UNTIL_EQ(LONG_MS, rig_queue_stats(r, "q").leased, 100);
+    atomic_store(&p.gate, true);
+    assert_int_equal(rig_join(r), DUEQ_OK);
+    assert_int_equal(rig_queue_stats(r, "q").ready, 10100);
+    assert_int_equal(rig_queue_stats(r, "q").done, 100);
+}
+
+/* Leases that end while the server is away: who is at work is told, and none is begun any more. */
+static void test_none_is_begun_after_its_lease(void **state)
+{
+    rig *r = *state;
+    probe p = {0};
+    rig_push_many(r, "q", "t", 6);
+    dueq_worker_options options = with(&p, 1, 5);
+    options.lease_ms = 1500;
+    rig_start(r, options);
+    UNTIL_EQ(LONG_MS, rig_queue_stats(r, "q").leased, 6);
+    server_freeze(r->server);
+    UNTIL(LONG_MS, atomic_load(&p.saw_lost));
+    UNTIL_EQ(LONG_MS, rig_worker_stats(r).lost, 6);
+    atomic_store(&p.gate, true); /* its handler is free, and there is nothing to begin */
+    assert_int_equal(atomic_load(&p.begun), 1);
+    server_thaw(r->server);
+    UNTIL_EQ(LONG_MS, rig_worker_stats(r).done, 6);
+    assert_int_equal(rig_stop(r), DUEQ_OK);
+    assert_int_equal(rig_queue_stats(r, "q").expired, 6);
+}
+
 /* ---- Stopping ---- */
 
 static void test_a_stop_gives_them_back_at_once(void **state)
@@ -235,6 +282,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_one_that_is_lost_is_never_begun, rig_set_up,
                                         rig_tear_down),
         cmocka_unit_test_setup_teardown(test_a_stuck_handler_keeps_no_others, rig_set_up,
+                                        rig_tear_down),
+        cmocka_unit_test_setup_teardown(test_very_many, rig_set_up, rig_tear_down),
+        cmocka_unit_test_setup_teardown(test_none_is_begun_after_its_lease, rig_set_up,
                                         rig_tear_down),
         cmocka_unit_test_setup_teardown(test_a_stop_gives_them_back_at_once, rig_set_up,
                                         rig_tear_down),

@@ -272,7 +272,7 @@ static void test_stop_while_the_server_is_gone(void **state)
     rig_push(r, "q", "task", 0);
     dueq_worker_options options = with(wait_for_gate, &p);
     options.connect = &connect;
-    options.lease_ms = 600;
+    options.lease_ms = 6000; /* does not end meanwhile */
     options.grace_ms = 200;
     rig_start(r, options);
     UNTIL_EQ(LONG_MS, atomic_load(&p.calls), 1);
