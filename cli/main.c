@@ -34,6 +34,7 @@ const cli_command *const all_commands[] = {
     &cmd_queues,
     &cmd_stats,
     &cmd_work,
+    &cmd_lock,
     &cmd_top,
     &cmd_doctor,
     &cmd_fsck,

@@ -65,6 +65,7 @@ int say_status(int outcome)
         return STATUS_LOST;
     case DUEQ_EXISTS:
     case DUEQ_EEXIST:
+    case DUEQ_HELD:
         return STATUS_EXISTS;
     case DUEQ_EINVAL:
         return STATUS_USAGE;

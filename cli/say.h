@@ -10,9 +10,9 @@ enum {
     STATUS_DONE = 0,
     STATUS_FAILED = 1,
     STATUS_USAGE = 2,
-    STATUS_NOTHING = 3, /* nothing ready, no such task or queue, no server */
-    STATUS_LOST = 4,    /* the lease had ended */
-    STATUS_EXISTS = 5   /* a task with that id, or the queue, exists */
+    STATUS_NOTHING = 3, /* nothing ready, no such task or queue, no server, no holder */
+    STATUS_LOST = 4,    /* the lease had ended, the lock was lost */
+    STATUS_EXISTS = 5   /* a task with that id, or the queue, exists; another holds the lock */
 };
 
 /* Each writes one line, "dueq: …", with whatever could steer a terminal escaped, and returns the

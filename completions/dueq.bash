@@ -48,7 +48,7 @@ _dueq() {
         word=${COMP_WORDS[i]}
         case $word in
         --)
-            if [[ $command == work ]]; then
+            if [[ $command == work || $command == lock ]]; then
                 __dueq_offer -c -- "$current"
                 __dueq_offer -f -- "$current"
                 return
@@ -100,7 +100,7 @@ _dueq() {
         __dueq_offer -W 'push work lateness mix burst memory idle scale' -- "$current"
     elif ((operands == 0)) || [[ $command == work || $command == fsck || $command == top ]]; then
         case $command in
-        server* | doctor | demo | queues) ;;
+        server* | doctor | demo | queues | lock) ;;
         *) __dueq_offer -W "$(__dueq_queues "$program" "$url")" -- "$current" ;;
         esac
     fi

@@ -64,7 +64,7 @@ end
 function __dueq_wants_queue
     set --local command (__dueq_command)
     __dueq_commands | string match --quiet --regex "^$command\\t"; or return 1
-    not string match --quiet --regex '^(server|doctor|demo|bench|queues|help)' -- $command
+    not string match --quiet --regex '^(server|doctor|demo|bench|lock|queues|help)' -- $command
 end
 
 # Whether a value of that option is being typed.

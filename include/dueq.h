@@ -52,6 +52,12 @@ extern "C" {
 #define DUEQ_DELAY_MS_MAX 3155760000000 /* a hundred years */
 #define DUEQ_LEASE_MS_MAX 604800000     /* seven days */
 #define DUEQ_ATTEMPTS_MAX 1000000       /* what max_attempts may be */
+#define DUEQ_LOCK_NAME_MAX 1024         /* bytes of a lock's name; at least 1 */
+#define DUEQ_LOCK_OWNER_MAX 256         /* bytes of the text kept with a lock */
+#define DUEQ_LOCK_HOST_MAX 64           /* bytes of a holder's host name */
+#define DUEQ_LOCK_TTL_MS_MIN 10         /* a lock's time: from ten milliseconds … */
+#define DUEQ_LOCK_TTL_MS_MAX 604800000  /* … to seven days */
+#define DUEQ_LOCK_SERVERS_MAX 15        /* independent servers that locks are kept on */
 
 /* ---- Outcomes -------------------------------------------------------------------------------- */
 
@@ -60,10 +66,11 @@ typedef enum dueq_outcome {
 
     DUEQ_EMPTY = 1,   /* nothing is ready */
     DUEQ_EXISTS = 2,  /* a task with that id exists */
-    DUEQ_LOST = 3,    /* the lease has ended: nothing was changed */
-    DUEQ_MISSING = 4, /* no such task or queue */
+    DUEQ_LOST = 3,    /* the lease has ended, the lock is not held: nothing was changed */
+    DUEQ_MISSING = 4, /* no such task or queue; nobody holds the lock */
     DUEQ_STATE = 5,   /* the task is in a state that does not allow it */
     DUEQ_DEAD = 6,    /* retry: the attempts are used up, the task is dead now */
+    DUEQ_HELD = 7,    /* another holds the lock */
 
     DUEQ_EINVAL = -1,     /* an argument is not valid */
     DUEQ_ELIMIT = -2,     /* over one of the limits above or the queue's own */
@@ -653,6 +660,89 @@ DUEQ_API void dueq_worker_get_stats(const dueq_worker *worker, dueq_worker_stats
 
 /* Frees a worker that is not running. NULL is fine. Since 0.1. */
 DUEQ_API void dueq_worker_free(dueq_worker *worker);
+
+/* ---- Locks ----------------------------------------------------------------------------------- */
+
+/* A lock keeps others out: a name has one holder, who has it until it is released or its time is
+ * over, whichever comes first. A process that is held up may not notice the latter: what is written
+ * under a lock is safe only when the store refuses tokens that are smaller than one it has seen
+ * (doc/locks.md shows how).
+ *
+ * The name is the key on the server, whole and without a prefix; the key's value begins with 22
+ * random characters. That is what SET key random NX PX lockers do, so they and dueq keep each other
+ * out. A second key holds the last token: "dueq:fence:NAME" when NAME has a hash tag {…}, else
+ * "dueq:fence:{NAME}", always in the same cluster slot. A name without a hash tag has no "}". */
+typedef struct dueq_lock dueq_lock;
+
+/* Opens a handle on 1 to DUEQ_LOCK_SERVERS_MAX independent servers (none a replica of another), for
+ * locks only: a lock is held while more than half of the servers say so (Redlock), and so survives
+ * the loss of the others. The options are for each of them, but timeout_ms (and a URL's timeout) is
+ * how long one is waited for: 0: 200; never more than an even share of half of a lock's time. One
+ * URL: as dueq_open().
+ * DUEQ_OK when more than half are within reach. *handle as of dueq_open(). Since 0.1. */
+DUEQ_API int dueq_open_quorum(dueq **handle, const char *const *urls, size_t url_count,
+                              const dueq_options *options);
+
+typedef struct dueq_lock_options {
+    int64_t ttl_ms;       /* it ends so long after it was asked for, unless extended; 0: 30,000 */
+    int64_t wait_ms;      /* wait so long for it; 0: do not; -1: for ever */
+    int64_t retry_max_ms; /* the longest pause between two tries while waiting, each drawn evenly
+                             from 0 to a bound that doubles up to this; 0: 1,000 */
+    const char *owner;    /* text for others to read beside the host's name and the process id, up
+                             to DUEQ_LOCK_OWNER_MAX bytes; NULL: none */
+} dueq_lock_options;
+
+/* Takes a lock. DUEQ_OK and *lock, yours to free with dueq_lock_free(), after dueq_lock_release()
+ * as a rule; DUEQ_HELD and NULL when another still held it after wait_ms; or negative. While it
+ * waits it also outlasts a server that is away; dueq_set_interrupt_fd() ends waiting early. What
+ * servers may have granted in vain is given back, or runs out. Since 0.1. */
+DUEQ_API int dueq_lock_acquire(dueq *handle, const char *name, const dueq_lock_options *options,
+                               dueq_lock **lock);
+
+/* The lock's fencing token: larger than that of every holder of the name before. Since 0.1. */
+DUEQ_API int64_t dueq_lock_token(const dueq_lock *lock);
+
+/* How long the lock is surely held from now on, by the clock that also counts while the machine is
+ * suspended, less what clocks may drift apart (1% of its time and 2 ms); 0: no longer, or released.
+ * Any thread. Since 0.1. */
+DUEQ_API int64_t dueq_lock_left_ms(const dueq_lock *lock);
+
+/* Makes the lock end ttl_ms from now (sooner or later than before; 0: as when it was taken).
+ * DUEQ_OK; DUEQ_LOST when it is no longer this holder's; or negative: not known, what was left is
+ * still left. Since 0.1. */
+DUEQ_API int dueq_lock_extend(dueq *handle, dueq_lock *lock, int64_t ttl_ms);
+
+/* Called once, on a thread of the library's, when a lock that was kept is lost or can no longer be
+ * sure to be held; `why` is a line of text. It must not release or free the lock. */
+typedef void dueq_lock_lost_fn(void *context, const char *why);
+
+/* Renews the lock at a third of its time from now on, from a thread and by connections of its own,
+ * until it is released, freed or lost. DUEQ_OK; DUEQ_STATE when it is kept already; or negative.
+ * Since 0.1. */
+DUEQ_API int dueq_lock_keep(dueq *handle, dueq_lock *lock, dueq_lock_lost_fn *lost, void *context);
+
+/* Gives the lock up; on any handle that leads to its servers. DUEQ_OK; DUEQ_LOST when it was no
+ * longer this holder's (another's is never touched); or negative: it may stand until its time is
+ * over. Not held any more in any case. Since 0.1. */
+DUEQ_API int dueq_lock_release(dueq *handle, dueq_lock *lock);
+
+/* Ends keeping the lock, and frees it; one that was not released runs out. NULL is fine.
+ * Since 0.1. */
+DUEQ_API void dueq_lock_free(dueq_lock *lock);
+
+/* Who holds a lock, as they told. */
+typedef struct dueq_lock_holder {
+    int64_t left_ms;     /* until it ends unless extended; -1: it has no time limit */
+    int64_t token;       /* 0: of another kind of locker, which has none */
+    int64_t pid;         /* 0: of another kind of locker */
+    size_t server_count; /* servers on which it stands */
+    char host[DUEQ_LOCK_HOST_MAX + 1];
+    char owner[DUEQ_LOCK_OWNER_MAX + 1]; /* the text given; of another kind of locker its value, as
+                                            far as it fits */
+} dueq_lock_holder;
+
+/* Looks who holds a lock. DUEQ_OK, DUEQ_MISSING when nobody does, or negative. Since 0.1. */
+DUEQ_API int dueq_lock_look(dueq *handle, const char *name, dueq_lock_holder *holder);
 
 /* ---- Small helpers --------------------------------------------------------------------------- */
 

@@ -1,4 +1,5 @@
-# Writes scripts.h and scripts.c: one dq_script a script, and the list of a partition's keys.
+# Writes scripts.h and scripts.c: one dq_script a script, and the list of a partition's keys. A script
+# with keys of its own (-- OWN KEYS:) takes none of a partition's: its caller names them.
 # Input: the scripts as they stand in lua/. Variables: out, expanded (folders), digests ("name=sha1 …").
 
 BEGIN {
@@ -13,6 +14,7 @@ FNR == 1 {
     names[++count] = name
 }
 /^-- KEYS:/ { keys[name] = rest($0) }
+/^-- OWN KEYS:/ { own_count[name] = split(rest($0), ignored, / +/) }
 /^-- ARGV:/ { arg_count[name] = split(rest($0), ignored, / +/) }
 
 END {
@@ -27,7 +29,7 @@ END {
 }
 
 function rest(line) {
-    sub(/^-- [A-Za-z]+: */, "", line)
+    sub(/^-- [A-Za-z ]+: */, "", line)
     return line
 }
 
@@ -54,17 +56,21 @@ function source(    file, i, j, n, list) {
     close(file)
 }
 
-function script(file, name,    n, j, list) {
+function script(file, name,    n, j, list, own) {
     n = split(keys[name], list, / +/)
+    own = name in own_count
     printf "\nstatic const char %s_text[] =\n", name > file
     literal(file, expanded "/" name ".lua")
-    printf "static const unsigned char %s_keys[] = {", name > file
-    for (j = 1; j <= n; j++) printf "%sDQ_KEY_%s", (j > 1 ? ", " : ""), toupper(list[j]) > file
-    print "};" > file
+    if (!own) {
+        printf "static const unsigned char %s_keys[] = {", name > file
+        for (j = 1; j <= n; j++) printf "%sDQ_KEY_%s", (j > 1 ? ", " : ""), toupper(list[j]) > file
+        print "};" > file
+    }
     printf "const dq_script dq_script_%s = {\n", name > file
     printf "    .name = \"%s\",\n    .sha1 = \"%s\",\n", name, sha1[name] > file
     printf "    .source = %s_text,\n    .source_len = sizeof %s_text - 1,\n", name, name > file
-    printf "    .key_count = \"%d\",\n    .keys = %s_keys,\n    .keys_len = %d,\n", n, name, n > file
+    printf "    .key_count = \"%d\",\n", own ? own_count[name] : n > file
+    if (!own) printf "    .keys = %s_keys,\n    .keys_len = %d,\n", name, n > file
     printf "    .arg_count = %d,\n};\n", arg_count[name] > file
 }
 

@@ -13,7 +13,7 @@ FILENAME != script {
     next
 }
 
-/^-- KEYS:/ { key_count = words($0, keys); next }
+/^-- (OWN )?KEYS:/ { key_count = words($0, keys); next }
 /^-- ARGV:/ { arg_count = words($0, args); next }
 /^-- include:/ { piece_count = words($0, pieces); next }
 { body = body code($0) }
@@ -30,7 +30,7 @@ END {
 }
 
 function words(line, into) {
-    sub(/^-- [A-Za-z]+: */, "", line)
+    sub(/^-- [A-Za-z ]+: */, "", line)
     return split(line, into, / +/)
 }
 

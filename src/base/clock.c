@@ -1,4 +1,4 @@
-/* The two clocks. Nothing here decides; deadlines are handed in and out as plain numbers. */
+/* The clocks. Nothing here decides; deadlines are handed in and out as plain numbers. */
 #include "base/clock.h"
 
 #include <time.h>
@@ -15,6 +15,15 @@ static int64_t read_us(clockid_t id)
 int64_t dq_mono_us(void)
 {
     return read_us(CLOCK_MONOTONIC);
+}
+
+int64_t dq_boot_us(void)
+{
+#ifdef CLOCK_BOOTTIME
+    return read_us(CLOCK_BOOTTIME);
+#else
+    return read_us(CLOCK_MONOTONIC);
+#endif
 }
 
 int64_t dq_wall_us(void)

@@ -1,5 +1,6 @@
-/* The two clocks: the monotonic one, for deadlines, and the wall clock, for display and ids only:
- * what a task's due time means is the server's to say. */
+/* The clocks: the monotonic one, for deadlines; the one that also counts while the machine is
+ * suspended, for rights that end elsewhere; and the wall clock, for display and ids only: what a
+ * task's due time means is the server's to say. */
 #ifndef DQ_BASE_CLOCK_H
 #define DQ_BASE_CLOCK_H
 
@@ -8,6 +9,7 @@
 #define DQ_NEVER_US INT64_MAX
 
 int64_t dq_mono_us(void);
+int64_t dq_boot_us(void);
 int64_t dq_wall_us(void);
 
 /* now + ms, DQ_NEVER_US when ms is negative or the sum would overflow. */

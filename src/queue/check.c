@@ -13,6 +13,10 @@ int dq_check_open(dueq *handle)
 {
     dq_fault_clear(&handle->fault);
     if (handle->link) return DUEQ_OK;
+    if (handle->members)
+        return dq_fault_set(&handle->fault, DUEQ_EINVAL,
+                            "the handle is on %zu servers, for locks only; queues want one server",
+                            handle->member_count);
     return dq_fault_set(&handle->fault, DUEQ_ECONNECT, "the handle could not be opened");
 }
 

@@ -151,7 +151,7 @@ static void check_commands(visit *v)
         tell(v, DUEQ_GRADE_FAIL, "commands", "allow them to this user (ACL SETUSER)",
              "the ACL refuses %s", needed.data);
     else if (useful.len)
-        tell(v, DUEQ_GRADE_NOTE, "commands", "fsck, doctor or quick hand-over want them",
+        tell(v, DUEQ_GRADE_NOTE, "commands", "locks, fsck, doctor or quick hand-over want them",
              "the ACL refuses %s, which are not vital", useful.data);
     else
         tell(v, DUEQ_GRADE_OK, "commands", NULL, "all allowed, scripts too");

@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/random.h"
+#include "queue/quorum.h"
 #include "queue/reply.h"
 #include "queue/wait.h"
 #include "wire/local.h"
@@ -47,6 +48,7 @@ static int check_settings(dueq *handle)
     dq_url *url = &handle->url;
     if (url->timeout_ms < 0 || url->connect_timeout_ms < 0)
         return dq_fault_set(&handle->fault, DUEQ_EINVAL, "a time-out is more than 0 ms");
+    handle->timeout_given = url->timeout_ms != 0;
     if (!url->timeout_ms) url->timeout_ms = TIMEOUT_MS;
     if (!url->connect_timeout_ms) url->connect_timeout_ms = CONNECT_TIMEOUT_MS;
     if (!url->client_name) url->client_name = strdup("dueq");
@@ -116,7 +118,7 @@ static int check_eviction(void *context, dq_conn *conn, int64_t deadline_us, dq_
 
 /* ---- Open and close ---- */
 
-static int connect_handle(dueq *handle)
+static int make_link(dueq *handle)
 {
     snprintf(handle->waiter_id, sizeof handle->waiter_id, "%" PRIx64, dq_random_u64());
     if (asprintf(&handle->registry, "%s:queues", handle->url.prefix) < 0) {
@@ -126,19 +128,47 @@ static int connect_handle(dueq *handle)
     handle->link = dq_link_make(&handle->url);
     if (!handle->link) return dq_fault_set(&handle->fault, DUEQ_ENOMEM, "out of memory");
     dq_link_on_connect(handle->link, check_eviction, handle);
-    return dq_link_connect(handle->link, dq_deadline_us(handle->url.timeout_ms), &handle->fault);
+    return DUEQ_OK;
+}
+
+static dueq *make_empty(dueq **made)
+{
+    dueq *handle = calloc(1, sizeof *handle);
+    if (handle) handle->interrupt_fd = -1;
+    return *made = handle;
+}
+
+int dq_handle_make(dueq **made, const char *url, const dueq_options *options)
+{
+    dueq *handle = make_empty(made);
+    if (!handle) return DUEQ_ENOMEM;
+    int rc = read_url(handle, url, options);
+    if (rc == DUEQ_OK) rc = settle_local(handle);
+    if (rc == DUEQ_OK) rc = make_link(handle);
+    return rc;
+}
+
+int dq_handle_twin(dueq **made, const dueq *of)
+{
+    if (of->member_count) return dq_quorum_twin(made, of);
+    dueq *handle = make_empty(made);
+    if (!handle) return DUEQ_ENOMEM;
+    handle->timeout_given = of->timeout_given;
+    handle->url_text = strdup(of->url_text);
+    if (!handle->url_text || !dq_url_copy(&handle->url, &of->url))
+        return dq_fault_set(&handle->fault, DUEQ_ENOMEM, "out of memory");
+    return make_link(handle);
 }
 
 int dueq_open(dueq **opened, const char *url, const dueq_options *options)
 {
-    dueq *handle = calloc(1, sizeof *handle);
-    *opened = handle;
-    if (!handle) return DUEQ_ENOMEM;
-    handle->interrupt_fd = -1;
-    int rc = read_url(handle, url, options);
-    if (rc == DUEQ_OK) rc = settle_local(handle);
-    if (rc == DUEQ_OK) rc = connect_handle(handle);
-    if (rc < 0) {
+    int rc = dq_handle_make(opened, url, options);
+    dueq *handle = *opened;
+    if (rc == DUEQ_OK) {
+        int64_t deadline_us = dq_deadline_us(handle->url.timeout_ms);
+        rc = dq_link_connect(handle->link, deadline_us, &handle->fault);
+    }
+    if (rc < 0 && handle) {
         dq_link_free(handle->link);
         handle->link = NULL;
     }
@@ -148,6 +178,7 @@ int dueq_open(dueq **opened, const char *url, const dueq_options *options)
 void dueq_close(dueq *handle)
 {
     if (!handle) return;
+    dq_members_free(handle->members, handle->member_count);
     dq_waiter_free(handle->waiter);
     dq_link_free(handle->link);
     dq_queues_forget_all(handle);
@@ -171,6 +202,8 @@ void dueq_set_interrupt_fd(dueq *handle, int fd)
 {
     handle->interrupt_fd = fd;
     if (handle->link) dq_link_set_interrupt_fd(handle->link, fd);
+    for (size_t i = 0; i < handle->member_count; i++)
+        dueq_set_interrupt_fd(handle->members[i].server, fd);
 }
 
 int64_t dq_handle_deadline_us(const dueq *handle, int64_t timeout_ms)

@@ -27,6 +27,10 @@ struct dueq {
     int interrupt_fd;
     dq_queue *queues;
     struct dq_waiter *waiter; /* made by the first take that waits */
+
+    bool timeout_given;        /* by the options or the URL, not a default */
+    struct dq_member *members; /* of a handle on several servers (quorum.h), which has no link */
+    size_t member_count;
 };
 
 /* Answers that scripts give to the library alone (script_outcome.def). */
@@ -35,6 +39,12 @@ typedef enum dq_script_outcome {
 #include "queue/script_outcome.def"
 #undef OUTCOME
 } dq_script_outcome;
+
+/* As dueq_open(), but connects on first use. */
+int dq_handle_make(dueq **made, const char *url, const dueq_options *options);
+/* Another handle of the same settings on the same server, for another thread; not connected yet. *made
+ * is NULL only when memory is out. */
+int dq_handle_twin(dueq **made, const dueq *of);
 
 /* The queue of that name, looked up on the server when the handle does not know it. DUEQ_OK,
  * DUEQ_MISSING, or negative with the handle's fault set (also for a bad name). */

@@ -47,6 +47,10 @@ static const probe probes[] = {
     {false, {"ZSCAN", "%z", "0"}},
     {false, {"TYPE", "%h"}},
     {false, {"RENAME", "%l", "%l"}}, /* answers "no such key" where it may be sent */
+    {false, {"SET", "%l", "1", "PX", "1"}},
+    {false, {"GET", "%l"}},
+    {false, {"PEXPIRE", "%l", "1"}},
+    {false, {"PTTL", "%l"}},
     {false, {"INFO", "memory"}},
     {false, {"CLIENT", "ID"}},
     {false, {"CLIENT", "SETNAME", "dueq"}},

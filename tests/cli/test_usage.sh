@@ -10,7 +10,8 @@ ok
 out_has "usage: dueq"
 for command in push take "done" release retry extend get cancel reschedule ls "dead ls" \
     "dead redrive" "dead drop" "queue create" "queue config" "queue pause" "queue resume" \
-    "queue purge" "queue delete" queues stats work top doctor fsck demo "server start" "server stop" \
+    "queue purge" "queue delete" queues stats work lock top doctor fsck demo "server start" \
+    "server stop" \
     "server status" help; do
     run --help
     out_has "  $command "

@@ -20,7 +20,7 @@ probe_list=$(sed -nE 's/^ *\{(true|false), \{"([A-Z]+)"(, "([^"]*)")?.*/\2 \4/p'
 
 # Words in capitals and single quotes are commands, but for these, which are options or errors.
 script_list=$(cat "$DUEQ_SOURCE"/lua/*.lua "$DUEQ_SOURCE"/lua/shared/*.lua | sed 's/--.*//' |
-    grep -oE "'[A-Z]{3,}'" | tr -d "'" | grep -vxE 'COUNT|LIMIT|OOM|WITHSCORES' | tidy)
+    grep -oE "'[A-Z]{3,}'" | tr -d "'" | grep -vxE 'COUNT|LIMIT|OOM|PXAT|WITHSCORES' | tidy)
 
 # What the library sends: AUTH needs no permission, SELECT only another database. The words of
 # error replies and of the embedded server are not sent; what doctor and facts ask can be refused.
