@@ -74,7 +74,7 @@ _dueq() {
     done
 
     case $previous in
-    --url) __dueq_offer -W 'redis:// rediss:// unix: local:' -- "$current" && return ;;
+    --url) __dueq_offer -W 'redis:// rediss:// redis-cluster:// redis-sentinel:// unix: local:' -- "$current" && return ;;
     --if-exists) __dueq_offer -W 'keep replace earliest latest fail' -- "$current" && return ;;
     --state) __dueq_offer -W 'waiting ready leased dead' -- "$current" && return ;;
     --log-format) __dueq_offer -W 'logfmt json' -- "$current" && return ;;

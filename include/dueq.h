@@ -123,11 +123,15 @@ typedef struct dueq_options {
  *
  *   redis://[USER[:PASSWORD]@]HOST[:PORT][/DB][?OPTION=VALUE&…]      also valkey://
  *   rediss://…                                  the same over TLS, also valkeys://
+ *   redis-cluster://[USER[:PASSWORD]@]HOST[:PORT],HOST[:PORT],…[?…]  some nodes of a Redis Cluster
+ *   redis-sentinel://[USER[:PASSWORD]@]HOST[:PORT],…/MASTER[/DB][?…] the master these sentinels watch
+ *   rediss-cluster://… rediss-sentinel://…      the same over TLS; also valkey-… and valkeys-…
  *   unix:/path/to/socket[?db=N&…]               also unix:///path
  *   local: or local:/dir                        the private embedded server, started if need be
  *
  * Options of a URL: prefix, db, name, timeout, connect_timeout (durations), cacert, cadir, cert,
- * key, sni, verify=no, any_eviction=yes. User, password and values are percent-decoded.
+ * key, sni, verify=no, any_eviction=yes; of clusters: endpoints=seed (nodes are at the host that was
+ * asked, whatever they announce); of sentinels: sentinel_user, sentinel_password. User, password and values are percent-decoded.
  * `url` NULL: the environment's DUEQ_URL, else "local:".
  *
  * *handle is set even when opening fails, so that dueq_error() can say why; it is NULL only when
@@ -494,8 +498,9 @@ typedef struct dueq_facts {
     dueq_script_time script_times[DUEQ_SCRIPT_TIMES_MAX]; /* by rising time, each with all below */
 } dueq_facts;
 
-/* Asks the server about itself, for benchmarks and monitors. Needs INFO; CONFIG GET and LATENCY tell
- * more where they are allowed. DUEQ_OK or negative. Since 0.1. */
+/* Asks the server about itself, for benchmarks and monitors; of a cluster all masters, whose numbers
+ * are summed (version and persistence are one's). Needs INFO; CONFIG GET and LATENCY tell more
+ * where they are allowed. DUEQ_OK or negative. Since 0.1. */
 DUEQ_API int dueq_server_facts(dueq *handle, dueq_facts *facts);
 
 /* ---- The embedded server --------------------------------------------------------------------- */

@@ -9,12 +9,15 @@
 #include "queue/info.h"
 #include "queue/probe.h"
 #include "queue/reply.h"
+#include "wire/slots.h"
 
-enum { VERSION_MIN = 602, PINGS = 50 };
+enum { VERSION_MIN = 602, PINGS = 50, NODES_MAX = 1024 };
 
-/* One visit. Holds: `info` is the server's whole INFO, "" when it would not tell. */
+/* One visit. Holds: `node` is the one of a cluster's that is being looked at, `info` its whole INFO,
+ * "" when it would not tell. */
 typedef struct visit {
     dueq *handle;
+    int node;
     dueq_finding_fn *report;
     void *context;
     dueq_grade worst;
@@ -33,7 +36,11 @@ static void tell(visit *v, dueq_grade grade, const char *name, const char *advic
     vsnprintf(found, sizeof found, format, args);
     va_end(args);
     if (grade > v->worst) v->worst = grade;
-    dueq_finding finding = {grade, name, found, grade == DUEQ_GRADE_OK ? NULL : advice};
+    char where[DQ_URL_PLACE_MAX], told[DQ_URL_PLACE_MAX + sizeof found + 2];
+    snprintf(told, sizeof told, "%s%s%s",
+             v->node ? dq_link_place(v->handle->link, v->node, where) : "", v->node ? ": " : "",
+             found);
+    dueq_finding finding = {grade, name, told, grade == DUEQ_GRADE_OK ? NULL : advice};
     if (v->report) v->report(v->context, &finding);
 }
 
@@ -41,7 +48,7 @@ static void tell(visit *v, dueq_grade grade, const char *name, const char *advic
 
 static int ask(visit *v, const char *command, const char *word, valkeyReply **reply)
 {
-    dq_request request = {0};
+    dq_request request = {.node = v->node};
     dq_args_add_text(&request.args, command);
     if (word) dq_args_add_text(&request.args, word);
     int rc = dq_link_exchange(v->handle->link, &request, 1, dq_handle_deadline_us(v->handle, 0),
@@ -73,9 +80,9 @@ static void check_role(visit *v)
     bool master = strcmp(role, "master") == 0;
     tell(v, master ? DUEQ_GRADE_OK : DUEQ_GRADE_FAIL, "role",
          "a replica takes no writes: use its master's address", "%s", master ? role : "replica");
-    if (dq_info_is(v->info, "cluster_enabled", "1"))
-        tell(v, DUEQ_GRADE_FAIL, "cluster", "use a server that is not part of a cluster",
-             "the server is a node of a cluster, which this version does not support");
+    if (dq_info_is(v->info, "cluster_enabled", "1") && !dq_link_is_cluster(v->handle->link))
+        tell(v, DUEQ_GRADE_FAIL, "cluster", "give a URL that begins with redis-cluster://",
+             "the server is a node of a cluster, and this URL leads to it alone");
 }
 
 static void check_eviction(visit *v)
@@ -183,7 +190,8 @@ static void check_latency(visit *v)
          (double)worst_us / 1000, PINGS);
 }
 
-static void check_all(visit *v)
+/* What each server must be by itself. */
+static void check_server(visit *v)
 {
     valkeyReply *info;
     if (ask(v, "INFO", NULL, &info) == DUEQ_OK && dq_reply_is_text(info)) {
@@ -200,8 +208,42 @@ static void check_all(visit *v)
     }
     freeReplyObject(info);
     check_clock(v);
-    check_commands(v);
     check_latency(v);
+}
+
+/* What the nodes say of the whole; each is then looked at by itself. */
+static void check_cluster(visit *v)
+{
+    int nodes[NODES_MAX];
+    size_t count = dq_link_nodes(v->handle->link, nodes, NODES_MAX);
+    valkeyReply *info;
+    int rc = ask(v, "CLUSTER", "INFO", &info);
+    const char *text = rc == DUEQ_OK && dq_reply_is_text(info) ? info->str : "";
+    int64_t slots = dq_info_int(text, "cluster_slots_assigned", 0),
+            fine = dq_info_int(text, "cluster_slots_ok", 0);
+    if (!*text)
+        tell(v, DUEQ_GRADE_NOTE, "cluster", "allow CLUSTER|INFO to this user", "%zu masters",
+             count);
+    else
+        tell(v, fine == DQ_SLOT_COUNT ? DUEQ_GRADE_OK : DUEQ_GRADE_FAIL, "cluster",
+             "slots that nobody serves are queues that nobody reaches: redis-cli --cluster check",
+             "%zu masters, %" PRId64 " of %d slots assigned, %" PRId64 " of them served", count,
+             slots, DQ_SLOT_COUNT, fine);
+    freeReplyObject(info);
+    for (size_t i = 0; i < count && i < NODES_MAX; i++) {
+        v->node = nodes[i];
+        check_server(v);
+    }
+    v->node = 0;
+}
+
+static void check_all(visit *v)
+{
+    if (dq_link_is_cluster(v->handle->link))
+        check_cluster(v);
+    else
+        check_server(v);
+    check_commands(v);
 }
 
 int dueq_doctor(const char *url, const dueq_options *options, dueq_finding_fn *report,

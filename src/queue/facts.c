@@ -9,7 +9,7 @@
 
 /* The questions, asked in one pipeline. Only the first must be answered. */
 enum { ASK_INFO, ASK_SAVE, ASK_FSYNC, ASK_TIMES, ASK_COUNT };
-enum { WORDS_MAX = 3 };
+enum { WORDS_MAX = 3, NODES_MAX = 1024 };
 
 static const char *const questions[ASK_COUNT][WORDS_MAX] = {
     [ASK_INFO] = {"INFO"},
@@ -18,10 +18,11 @@ static const char *const questions[ASK_COUNT][WORDS_MAX] = {
     [ASK_TIMES] = {"LATENCY", "HISTOGRAM", "evalsha"},
 };
 
-static bool encode(dq_request requests[ASK_COUNT])
+static bool encode(dq_request requests[ASK_COUNT], int node)
 {
     bool fine = true;
     for (size_t i = 0; i < ASK_COUNT; i++) {
+        requests[i].node = node;
         for (size_t w = 0; w < WORDS_MAX && questions[i][w]; w++)
             dq_args_add_text(&requests[i].args, questions[i][w]);
         fine = fine && !requests[i].args.failed;
@@ -71,6 +72,34 @@ static void read_persistence(const dq_request *answers, dueq_facts *facts)
                    : otherwise);
 }
 
+/* How many calls took up to `us`. */
+static int64_t calls_within(const dueq_facts *facts, int64_t us)
+{
+    int64_t calls = 0;
+    for (size_t i = 0; i < facts->script_time_count && facts->script_times[i].us <= us; i++)
+        calls = facts->script_times[i].calls;
+    return calls;
+}
+
+/* Adds another server's script times: at each bound of either, the calls of both up to it. */
+static void add_script_times(dueq_facts *sum, const dueq_facts *one)
+{
+    dueq_facts both = {0};
+    size_t i = 0, k = 0;
+    while ((i < sum->script_time_count || k < one->script_time_count) &&
+           both.script_time_count < DUEQ_SCRIPT_TIMES_MAX) {
+        int64_t left = i < sum->script_time_count ? sum->script_times[i].us : INT64_MAX;
+        int64_t right = k < one->script_time_count ? one->script_times[k].us : INT64_MAX;
+        int64_t us = left < right ? left : right;
+        both.script_times[both.script_time_count++] =
+            (dueq_script_time){.us = us, .calls = calls_within(sum, us) + calls_within(one, us)};
+        i += left == us;
+        k += right == us;
+    }
+    memcpy(sum->script_times, both.script_times, sizeof sum->script_times);
+    sum->script_time_count = both.script_time_count;
+}
+
 /* LATENCY answers [name, ["calls", n, "histogram_usec", [bound, calls up to it, …]]]. */
 static void read_script_times(const valkeyReply *answer, dueq_facts *facts)
 {
@@ -83,6 +112,7 @@ static void read_script_times(const valkeyReply *answer, dueq_facts *facts)
     }
 }
 
+/* One server's answers. */
 static int read_answers(dueq *handle, const dq_request *answers, dueq_facts *facts)
 {
     const valkeyReply *reply = answers[ASK_INFO].reply;
@@ -100,22 +130,55 @@ static int read_answers(dueq *handle, const dq_request *answers, dueq_facts *fac
     return DUEQ_OK;
 }
 
+static void add_facts(dueq_facts *sum, const dueq_facts *one)
+{
+    sum->cpu_us += one->cpu_us;
+    sum->memory_used += one->memory_used;
+    sum->freeing += one->freeing;
+    sum->commands += one->commands;
+    sum->clients += one->clients;
+    add_script_times(sum, one);
+}
+
+/* The first server's version and persistence stand for all; the rest is summed. */
+static int read_all(dueq *handle, const dq_request *requests, size_t node_count, dueq_facts *facts)
+{
+    int rc = DUEQ_OK;
+    for (size_t n = 0; n < node_count; n++)
+        if (requests[n * ASK_COUNT + ASK_INFO].outcome < 0)
+            return requests[n * ASK_COUNT + ASK_INFO].outcome;
+    dq_fault_clear(&handle->fault); /* what else was refused is of no matter */
+    for (size_t n = 0; n < node_count && rc == DUEQ_OK; n++) {
+        dueq_facts one = {0};
+        rc = read_answers(handle, &requests[n * ASK_COUNT], &one);
+        if (n == 0)
+            *facts = one;
+        else
+            add_facts(facts, &one);
+    }
+    return rc;
+}
+
 int dueq_server_facts(dueq *handle, dueq_facts *facts)
 {
     *facts = (dueq_facts){0};
     int rc = dq_check_open(handle);
     if (rc < 0) return rc;
-    dq_request requests[ASK_COUNT] = {0};
-    if (!encode(requests)) rc = dq_fault_set(&handle->fault, DUEQ_ENOMEM, "out of memory");
-    if (rc == DUEQ_OK) {
-        dq_link_exchange(handle->link, requests, ASK_COUNT, dq_handle_deadline_us(handle, 0),
-                         &handle->fault);
-        rc = requests[ASK_INFO].outcome;
+    int nodes[NODES_MAX] = {0};
+    size_t node_count = dq_link_nodes(handle->link, nodes, NODES_MAX);
+    if (node_count > NODES_MAX) node_count = NODES_MAX;
+    dq_request *requests = calloc(node_count * ASK_COUNT, sizeof *requests);
+    bool fine = requests != NULL;
+    for (size_t n = 0; n < node_count && fine; n++)
+        fine = encode(&requests[n * ASK_COUNT], nodes[n]);
+    if (fine) {
+        dq_link_exchange(handle->link, requests, node_count * ASK_COUNT,
+                         dq_handle_deadline_us(handle, 0), &handle->fault);
+        rc = read_all(handle, requests, node_count, facts);
+    } else {
+        rc = dq_fault_set(&handle->fault, DUEQ_ENOMEM, "out of memory");
     }
-    if (rc == DUEQ_OK) {
-        dq_fault_clear(&handle->fault); /* what else was refused is of no matter */
-        rc = read_answers(handle, requests, facts);
-    }
-    for (size_t i = 0; i < ASK_COUNT; i++) dq_request_clear(&requests[i]);
+    for (size_t i = 0; requests && i < node_count * ASK_COUNT; i++) dq_request_clear(&requests[i]);
+    free(requests);
     return rc;
 }

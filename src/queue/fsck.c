@@ -86,7 +86,7 @@ static int set_aside(checkup *c, const char *key)
 {
     dq_buf aside = {0};
     dq_buf_printf(&aside, "%s:aside", key);
-    dq_request request = {.once = true};
+    dq_request request = {.once = true, .key = key};
     dq_args_add_text(&request.args, "RENAME");
     dq_args_add_text(&request.args, key);
     dq_args_add_text(&request.args, aside.data ? aside.data : "");

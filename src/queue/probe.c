@@ -55,33 +55,47 @@ static const probe probes[] = {
     {false, {"CLIENT", "ID"}},
     {false, {"CLIENT", "SETNAME", "dueq"}},
     {false, {"CLIENT", "UNBLOCK", "0"}},
+    {true, {"CLUSTER", "SLOTS"}},
+    {true, {"ASKING"}},
+    {false, {"ROLE"}},
 };
 enum { PROBE_COUNT = sizeof probes / sizeof *probes };
 
+/* Some commands are sent to servers of one kind alone. */
+static bool is_sent(const probe *p, dq_url_kind kind)
+{
+    const char *word = p->words[0];
+    bool of_clusters = strcmp(word, "CLUSTER") == 0 || strcmp(word, "ASKING") == 0;
+    bool of_sentinels = strcmp(word, "ROLE") == 0;
+    return !(of_clusters || of_sentinels) || (of_clusters && kind == DQ_URL_CLUSTER) ||
+           (of_sentinels && kind == DQ_URL_SENTINEL);
+}
+
 /* The keys look like a queue's, so that a key pattern of the ACL is tried too. */
-static bool encode(const probe *p, dq_args *args, char *const keys[3])
+static bool encode(const probe *p, dq_request *request, char *const keys[3])
 {
     for (const char *const *word = p->words; *word; word++) {
         const char *text = *word;
-        if (text[0] == '%') text = keys[text[1] == 'h' ? 0 : text[1] == 'z' ? 1 : 2];
-        dq_args_add_text(args, text);
+        if (text[0] == '%') text = request->key = keys[text[1] == 'h' ? 0 : text[1] == 'z' ? 1 : 2];
+        dq_args_add_text(&request->args, text);
     }
-    return !args->failed;
+    return !request->args.failed;
 }
 
 static void add_name(dq_buf *names, const probe *p)
 {
-    bool sub = strcmp(p->words[0], "CLIENT") == 0;
+    bool sub = strcmp(p->words[0], "CLIENT") == 0 || strcmp(p->words[0], "CLUSTER") == 0;
     dq_buf_printf(names, "%s%s%s%s", names->len ? ", " : "", p->words[0], sub ? "|" : "",
                   sub ? p->words[1] : "");
 }
 
 /* Sorts what was refused from what was answered; anything but a refusal by the ACL is fine here. */
-static int judge(const dq_request *requests, int failed, dq_buf *needed, dq_buf *useful)
+static int judge(const dq_request *requests, const probe *const *asked, size_t count, int failed,
+                 dq_buf *needed, dq_buf *useful)
 {
-    for (size_t i = 0; i < PROBE_COUNT; i++) {
+    for (size_t i = 0; i < count; i++) {
         int rc = requests[i].outcome;
-        if (rc == DUEQ_EDENIED) add_name(probes[i].needed ? needed : useful, &probes[i]);
+        if (rc == DUEQ_EDENIED) add_name(asked[i]->needed ? needed : useful, asked[i]);
         if (rc == DUEQ_ECONNECT || rc == DUEQ_ETIMEOUT || rc == DUEQ_EUNSURE) return failed;
     }
     return DUEQ_OK;
@@ -93,15 +107,20 @@ int dq_probe_commands(dueq *handle, int64_t deadline_us, dq_buf *needed, dq_buf 
     bool fine = dq_keys_make(&made, handle->url.prefix, "dueq-doctor", 0);
     char *const keys[3] = {made.name[DQ_KEY_BODY], made.name[DQ_KEY_DUE], made.name[DQ_KEY_WAKE]};
     dq_request *requests = calloc(PROBE_COUNT, sizeof *requests);
+    const probe *asked[PROBE_COUNT];
+    size_t count = 0;
     fine = fine && requests;
-    for (size_t i = 0; i < PROBE_COUNT && fine; i++)
-        fine = encode(&probes[i], &requests[i].args, keys);
+    for (size_t i = 0; i < PROBE_COUNT && fine; i++) {
+        if (!is_sent(&probes[i], handle->url.kind)) continue;
+        asked[count] = &probes[i];
+        fine = encode(&probes[i], &requests[count++], keys);
+    }
     int rc = DUEQ_ENOMEM;
     if (fine) {
-        rc = dq_link_exchange(handle->link, requests, PROBE_COUNT, deadline_us, &handle->fault);
-        rc = judge(requests, rc, needed, useful);
+        rc = dq_link_exchange(handle->link, requests, count, deadline_us, &handle->fault);
+        rc = judge(requests, asked, count, rc, needed, useful);
     }
-    for (size_t i = 0; requests && i < PROBE_COUNT; i++) dq_request_clear(&requests[i]);
+    for (size_t i = 0; i < count; i++) dq_request_clear(&requests[i]);
     free(requests);
     dq_keys_clear(&made);
     return rc;

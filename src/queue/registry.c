@@ -74,7 +74,7 @@ static dq_queue *remember(dueq *handle, const char *name, const dq_settings *sto
 static int ask_registry(dueq *handle, dq_request *request, const char *command, const char *name,
                         const char *value, int64_t deadline_us)
 {
-    *request = (dq_request){0};
+    *request = (dq_request){.key = handle->registry};
     dq_args_add_text(&request->args, command);
     dq_args_add_text(&request->args, handle->registry);
     if (name) dq_args_add_text(&request->args, name);
@@ -137,8 +137,8 @@ int dq_registry_remove(dueq *handle, const char *name, int64_t deadline_us)
 static int read_standing(dueq *handle, const char *name, int64_t deadline_us, dq_settings *stored)
 {
     dq_keys keys;
-    dq_request request = {0};
     bool fine = dq_keys_make(&keys, handle->url.prefix, name, 0);
+    dq_request request = {.key = keys.name[DQ_KEY_META]};
     dq_args_add_text(&request.args, "HMGET");
     if (fine) dq_args_add_text(&request.args, keys.name[DQ_KEY_META]);
     for (int i = 0; i < DQ_SETTING_COUNT; i++)

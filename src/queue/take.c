@@ -21,11 +21,14 @@ enum { STALE_MAX = 5 };
 enum { LOOK_MAX_US = 15000000 };
 /* Who stands by looks after the armed worker and its deputy, not sooner, and not all at once. */
 enum { STANDBY_MIN_US = 250000, STANDBY_JITTER_US = 250000 };
+/* Partitions that were passed over are looked at again so soon, and as much later by chance. */
+enum { PASSED_MIN_US = 500000, PASSED_JITTER_US = 500000 };
 
 /* The roles that take.lua gives. */
 enum { ROLE_NONE, ROLE_ARMED, ROLE_DEPUTY, ROLE_STANDBY };
 
-/* One look. Holds: `left` is how many tasks are still wanted. */
+/* One look. Holds: `left` is how many tasks are still wanted. While `brief`, partitions of a cluster's
+ * node that is away are passed over, so that the others' tasks need not wait for it. */
 typedef struct look {
     dueq *handle;
     dq_queue *queue;
@@ -35,6 +38,8 @@ typedef struct look {
     dq_outlook *outlook;
     size_t left;
     size_t bytes; /* of payload taken so far */
+    bool brief;
+    size_t heard, passed; /* partitions that answered, that were passed over */
 } look;
 
 /* What one partition is asked for. */
@@ -132,18 +137,49 @@ static int take_answer(look *l, dq_request *request, ask *a)
     return DUEQ_OK;
 }
 
+/* A failure that a node being away explains. */
+static bool is_away(int outcome)
+{
+    return outcome == DUEQ_EUNREADY || outcome == DUEQ_ECONNECT || outcome == DUEQ_EREADONLY ||
+           outcome == DUEQ_EUNSURE || outcome == DUEQ_ETIMEOUT;
+}
+
+/* Reads every answer that came: what was taken is held, whatever became of the other requests. */
+static int take_answers(look *l, dq_request *requests, ask *asks, size_t count)
+{
+    int rc = DUEQ_OK;
+    for (size_t i = 0; i < count; i++) {
+        int one = requests[i].outcome;
+        if (l->brief && is_away(one)) {
+            asks[i].more = false; /* not now: asking on would never end */
+            l->passed++;
+            continue;
+        }
+        if (one == DUEQ_OK) {
+            l->heard++;
+            one = take_answer(l, &requests[i], &asks[i]);
+        }
+        if (one != DUEQ_OK && (rc == DUEQ_OK || rc == DQ_STALE)) rc = one;
+    }
+    return rc;
+}
+
 /* Asks several partitions in one pipeline. DUEQ_OK, DQ_STALE or negative. */
 static int ask_all(look *l, ask *asks, size_t count)
 {
     dq_request *requests = calloc(count, sizeof *requests);
     bool fine = requests != NULL;
-    for (size_t i = 0; i < count && fine; i++) fine = encode(l, &requests[i], &asks[i]);
+    for (size_t i = 0; i < count && fine; i++) {
+        fine = encode(l, &requests[i], &asks[i]);
+        requests[i].brief = l->brief;
+    }
     dq_fault *fault = &l->handle->fault;
-    int rc = fine ? dq_link_exchange(l->handle->link, requests, count, l->call->deadline_us, fault)
-                  : DUEQ_ENOMEM;
-    for (size_t i = 0; i < count && (rc == DUEQ_OK || rc == DQ_STALE); i++) {
-        int one = take_answer(l, &requests[i], &asks[i]);
-        if (one != DUEQ_OK) rc = one;
+    int rc = DUEQ_ENOMEM;
+    if (fine) {
+        int failed =
+            dq_link_exchange(l->handle->link, requests, count, l->call->deadline_us, fault);
+        rc = take_answers(l, requests, asks, count);
+        if (failed < 0 && rc >= 0) dq_fault_clear(fault); /* the partitions are passed over */
     }
     if (rc == DUEQ_EPROTO && !fault->code)
         dq_fault_set(fault, rc, "the script \"take\" answered what it never does");
@@ -211,16 +247,34 @@ static int ask_others(look *l, uint32_t first)
     return rc;
 }
 
-static int look_once(look *l)
+static int look_around(look *l)
 {
     uint32_t first = l->queue->next_partition % l->queue->partition_count;
     l->queue->next_partition = first + 1;
     l->outlook->partition_count = l->queue->partition_count;
+    l->heard = l->passed = 0;
     ask next_in_turn = {.partition = first};
     int rc = ask_alone(l, &next_in_turn);
     l->outlook->more = next_in_turn.more;
     bool others = l->queue->partition_count > 1 && (l->left || l->call->stays != DQ_STAYS_NOT);
     if (rc == DUEQ_OK && others) rc = ask_others(l, first);
+    return rc;
+}
+
+/* Who does not wait on the queue is not told that it is empty while a part of it is away: then that
+ * part is waited for. Who does looks again soon. */
+static int look_once(look *l)
+{
+    l->brief = dq_link_is_cluster(l->handle->link) && l->queue->partition_count > 1;
+    int rc = look_around(l);
+    if (rc != DUEQ_OK || !l->passed) return rc;
+    bool nothing = !l->batch->pub.count;
+    if (nothing && (!l->heard || l->call->stays == DQ_STAYS_NOT)) {
+        l->brief = false;
+        return look_around(l);
+    }
+    int64_t again_us = dq_mono_us() + PASSED_MIN_US + (int64_t)dq_random_below(PASSED_JITTER_US);
+    if (again_us < l->outlook->look_at_us) l->outlook->look_at_us = again_us;
     return rc;
 }
 
@@ -258,25 +312,37 @@ int dq_take_once(dueq *handle, const char *name, const dq_take_call *call, dueq_
 
 /* A look that wants nothing and does not stay: the script relieves this handle, and leaves a
  * marker for another where one is needed. Not answered: others look once its time is over. */
-static void leave_to_others(dueq *handle, dq_queue *queue, uint32_t partition, int64_t deadline_us)
+static void leave_to_others(dueq *handle, dq_queue *queue, ask *asks, size_t count,
+                            int64_t deadline_us)
 {
     dq_fault kept = handle->fault;
     dq_batch unused = {.task_cap = 0};
     dq_outlook outlook = {0};
     dq_take_call call = {.stays = DQ_STAYS_NOT, .deadline_us = deadline_us};
-    look l = {
-        .handle = handle, .queue = queue, .call = &call, .batch = &unused, .outlook = &outlook};
-    ask a = {.partition = partition};
-    queue->armed[partition] = false;
-    ask_all(&l, &a, 1);
+    look l = {.handle = handle,
+              .queue = queue,
+              .call = &call,
+              .batch = &unused,
+              .outlook = &outlook,
+              .brief = true};
+    for (size_t i = 0; i < count; i++) queue->armed[asks[i].partition] = false;
+    ask_all(&l, asks, count);
     handle->fault = kept;
+}
+
+static void disarm(dueq *handle, dq_queue *queue, int64_t deadline_us)
+{
+    ask asks[DUEQ_PARTITIONS_MAX];
+    size_t count = 0;
+    for (uint32_t p = 0; p < queue->partition_count; p++)
+        if (queue->armed[p]) asks[count++] = (ask){.partition = p};
+    if (count) leave_to_others(handle, queue, asks, count, deadline_us);
 }
 
 void dq_take_disarm(dueq *handle, int64_t deadline_us)
 {
     for (dq_queue *queue = handle->queues; queue; queue = queue->next)
-        for (uint32_t p = 0; p < queue->partition_count; p++)
-            if (queue->armed[p]) leave_to_others(handle, queue, p, deadline_us);
+        disarm(handle, queue, deadline_us);
 }
 
 void dq_take_pass_on(dueq *handle, const char *name, uint32_t partition, int64_t deadline_us)
@@ -285,8 +351,9 @@ void dq_take_pass_on(dueq *handle, const char *name, uint32_t partition, int64_t
     dq_queue *queue;
     int rc = dq_queue_find(handle, name, deadline_us, &queue);
     handle->fault = kept;
+    ask a = {.partition = partition};
     if (rc == DUEQ_OK && partition < queue->partition_count)
-        leave_to_others(handle, queue, partition, deadline_us);
+        leave_to_others(handle, queue, &a, 1, deadline_us);
 }
 
 /* ---- The public take: look, and wait ---- */

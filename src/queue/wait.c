@@ -1,4 +1,4 @@
-/* Waiting: a timer of one's own, and a connection that listens for markers. */
+/* Waiting: a timer of one's own, and ears for markers (listen.c). */
 #include "queue/wait.h"
 
 #include <errno.h>
@@ -7,35 +7,29 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "queue/reply.h"
+#include "queue/listen.h"
 
-/* A listening connection is spoken to at least so often, and given up when it stays silent. */
-#define LISTEN_S "60"
-enum { LISTEN_SILENCE_US = 65000000 };
-/* How soon a failed listening is tried again; meanwhile the sleeps are as short. */
-enum { LISTEN_AGAIN_US = 1000000 };
-enum { CONNECT_MS = 2000, REST_MS = 1000 };
+enum { REST_MS = 1000, SET_AGAIN_US = 1000000 };
 
 /* One watched queue. Holds: keys has the wake key of each partition, of partition 0 alone while
  * there is no such queue. */
 typedef struct watch {
     char name[DUEQ_QUEUE_NAME_MAX + 1];
     dq_outlook outlook;
-    bool woken;
-    uint32_t marked; /* while woken: by this partition's marker */
+    bool woken;  /* some marker was heard, and no look has followed */
+    bool *heard; /* … of these partitions; key_count of them */
     char **keys;
     uint32_t key_count;
 } watch;
 
-/* Holds: `listening` says that a BLPOP is outstanding on `conn`. */
+/* Holds: the ears listen to the wake keys of all that is watched, unless `changed`. */
 struct dq_waiter {
     dueq *handle;
     watch *watches;
     size_t watch_count;
-    dq_conn *conn;
-    bool listening;
-    int64_t silent_since_us;
-    int64_t listen_again_us; /* after a failure: not before */
+    dq_ears *ears;
+    bool changed;
+    int64_t set_again_us; /* out of memory for listening: not before */
 };
 
 /* ---- What is watched ---- */
@@ -44,7 +38,9 @@ static void clear_keys(watch *w)
 {
     for (uint32_t p = 0; p < w->key_count; p++) free(w->keys[p]);
     free(w->keys);
+    free(w->heard);
     w->keys = NULL;
+    w->heard = NULL;
     w->key_count = 0;
 }
 
@@ -52,7 +48,8 @@ static bool fill_keys(dq_waiter *waiter, watch *w, uint32_t count)
 {
     clear_keys(w);
     w->keys = calloc(count, sizeof *w->keys);
-    if (!w->keys) return false;
+    w->heard = calloc(count, sizeof *w->heard);
+    if (!w->keys || !w->heard) return false;
     for (; w->key_count < count; w->key_count++) {
         dq_keys keys;
         bool fine = dq_keys_make(&keys, waiter->handle->url.prefix, w->name, w->key_count);
@@ -84,25 +81,22 @@ static watch *add_watch(dq_waiter *waiter, const char *queue)
     return w;
 }
 
-static void stop_listening(dq_waiter *waiter)
-{
-    dq_conn_close(waiter->conn);
-    waiter->conn = NULL;
-    waiter->listening = false;
-}
-
 dq_waiter *dq_waiter_make(dueq *handle)
 {
     dq_waiter *waiter = calloc(1, sizeof *waiter);
-    if (waiter) waiter->handle = handle;
-    return waiter;
+    if (!waiter) return NULL;
+    waiter->handle = handle;
+    waiter->ears = dq_ears_make(handle->link);
+    if (waiter->ears) return waiter;
+    free(waiter);
+    return NULL;
 }
 
 void dq_waiter_free(dq_waiter *waiter)
 {
     if (!waiter) return;
     dq_waiter_rest(waiter);
-    stop_listening(waiter);
+    dq_ears_free(waiter->ears);
     for (size_t i = 0; i < waiter->watch_count; i++) clear_keys(&waiter->watches[i]);
     free(waiter->watches);
     free(waiter);
@@ -114,12 +108,14 @@ int dq_waiter_watch(dq_waiter *waiter, const char *queue, const dq_outlook *outl
     uint32_t key_count = outlook->partition_count ? outlook->partition_count : 1;
     if (!w) w = add_watch(waiter, queue);
     if (w && w->key_count != key_count) {
-        if (waiter->listening) stop_listening(waiter); /* it listens to other keys */
+        dq_ears_set(waiter->ears, NULL, 0); /* they listen to other keys */
+        waiter->changed = true;
         if (!fill_keys(waiter, w, key_count)) w = NULL;
     }
     if (!w) return dq_fault_set(&waiter->handle->fault, DUEQ_ENOMEM, "out of memory");
     w->outlook = *outlook;
     w->woken = false;
+    memset(w->heard, 0, w->key_count * sizeof *w->heard);
     return DUEQ_OK;
 }
 
@@ -136,89 +132,52 @@ bool dq_waiter_worth(const dq_waiter *waiter, const char *queue)
 
 /* ---- Listening ---- */
 
-/* A failure to listen is not one of the wait: it is tried again, and the sleeps are short. */
-static void listen_failed(dq_waiter *waiter)
+static bool set_keys(dq_waiter *waiter)
 {
-    stop_listening(waiter);
-    waiter->listen_again_us = dq_mono_us() + LISTEN_AGAIN_US;
-}
-
-static bool send_blpop(dq_waiter *waiter, dq_fault *fault)
-{
-    dq_args args = {0};
-    dq_args_add_text(&args, "BLPOP");
-    for (size_t i = 0; i < waiter->watch_count; i++)
+    size_t count = 0;
+    for (size_t i = 0; i < waiter->watch_count; i++) count += waiter->watches[i].key_count;
+    const char **keys = calloc(count + 1, sizeof *keys);
+    size_t at = 0;
+    for (size_t i = 0; keys && i < waiter->watch_count; i++)
         for (uint32_t p = 0; p < waiter->watches[i].key_count; p++)
-            dq_args_add_text(&args, waiter->watches[i].keys[p]);
-    dq_args_add_text(&args, LISTEN_S);
-    bool sent = !args.failed && dq_conn_add(waiter->conn, &args, fault) == DUEQ_OK &&
-                dq_conn_pump(waiter->conn, fault) == DUEQ_OK;
-    dq_args_clear(&args);
-    return sent;
+            keys[at++] = waiter->watches[i].keys[p];
+    bool set = keys && dq_ears_set(waiter->ears, keys, count);
+    free(keys);
+    return set;
 }
 
 static void listen_if_not(dq_waiter *waiter)
 {
-    int64_t now_us = dq_mono_us();
-    if (waiter->listening && now_us - waiter->silent_since_us > LISTEN_SILENCE_US)
-        stop_listening(waiter);
-    if (waiter->listening || !waiter->watch_count || now_us < waiter->listen_again_us) return;
-    dq_fault fault = {0};
-    if (!waiter->conn && dq_link_open_extra(waiter->handle->link, &waiter->conn,
-                                            dq_deadline_us(CONNECT_MS), &fault) < 0) {
-        waiter->conn = NULL;
-        listen_failed(waiter);
-        return;
+    if (waiter->changed && dq_mono_us() >= waiter->set_again_us) {
+        waiter->changed = !set_keys(waiter);
+        if (waiter->changed) waiter->set_again_us = dq_mono_us() + SET_AGAIN_US;
     }
-    waiter->listening = send_blpop(waiter, &fault);
-    waiter->silent_since_us = now_us;
-    if (!waiter->listening) listen_failed(waiter);
+    if (!waiter->changed) dq_ears_open(waiter->ears);
 }
 
 /* Whose marker came: the watched queue and its partition; NULL for a key that is not watched. */
-static watch *find_marked(dq_waiter *waiter, const valkeyReply *key, uint32_t *partition)
+static watch *find_marked(dq_waiter *waiter, const char *key, size_t key_len, uint32_t *partition)
 {
     for (size_t i = 0; i < waiter->watch_count; i++) {
         watch *w = &waiter->watches[i];
         for (*partition = 0; *partition < w->key_count; ++*partition)
-            if (strlen(w->keys[*partition]) == key->len &&
-                memcmp(w->keys[*partition], key->str, key->len) == 0)
+            if (strlen(w->keys[*partition]) == key_len &&
+                memcmp(w->keys[*partition], key, key_len) == 0)
                 return w;
     }
     return NULL;
 }
 
 /* Notes the queue that is to be looked at, and where the next take is to start. */
-static void note_marker(dq_waiter *waiter, const valkeyReply *key)
+static void note_marker(void *context, const char *key, size_t key_len)
 {
+    dq_waiter *waiter = context;
     uint32_t partition;
-    watch *w = find_marked(waiter, key, &partition);
+    watch *w = find_marked(waiter, key, key_len, &partition);
     if (!w) return;
-    w->woken = true;
-    w->marked = partition;
+    w->woken = w->heard[partition] = true;
     for (dq_queue *queue = waiter->handle->queues; queue; queue = queue->next)
         if (strcmp(queue->name, w->name) == 0) queue->next_partition = partition;
-}
-
-/* Reads what has come on the listening connection. *marker is a marker's reply, {key, value}, and
- * the caller's to free; NULL when none has come. */
-static void hear(dq_waiter *waiter, valkeyReply **marker)
-{
-    *marker = NULL;
-    dq_fault fault = {0};
-    valkeyReply *reply = NULL;
-    if (dq_conn_pump(waiter->conn, &fault) < 0 || dq_conn_next(waiter->conn, &reply, &fault) < 0) {
-        listen_failed(waiter);
-        return;
-    }
-    if (!reply) return;
-    waiter->listening = false;
-    if (dq_reply_count(reply) == 2 && dq_reply_is_text(reply->element[0])) {
-        *marker = reply;
-        return;
-    }
-    if (reply->type == VALKEY_REPLY_ERROR) listen_failed(waiter);
-    freeReplyObject(reply);
 }
 
 /* ---- Sleeping ---- */
@@ -248,24 +207,14 @@ static int64_t earliest_look_us(const dq_waiter *waiter)
  * DUEQ_EMPTY when neither. */
 static int doze(dq_waiter *waiter, int64_t until_us, int interrupt_fd)
 {
-    struct pollfd fds[2] = {{.fd = interrupt_fd, .events = POLLIN}, {.fd = -1}};
-    if (waiter->listening) {
-        fds[1] =
-            (struct pollfd){.fd = dq_conn_fd(waiter->conn), .events = dq_conn_events(waiter->conn)};
-        int64_t silence_us = waiter->silent_since_us + LISTEN_SILENCE_US;
-        if (silence_us < until_us) until_us = silence_us;
-    } else if (waiter->listen_again_us < until_us) {
-        until_us = waiter->listen_again_us;
-    }
-    poll_until(fds, 2, until_us);
+    struct pollfd fds[1 + DQ_EARS_MAX] = {{.fd = interrupt_fd, .events = POLLIN}};
+    size_t ear_count = dq_ears_watch(waiter->ears, fds + 1);
+    int64_t open_again_us =
+        waiter->changed ? waiter->set_again_us : dq_ears_open_again_us(waiter->ears);
+    if (open_again_us < until_us) until_us = open_again_us;
+    poll_until(fds, 1 + ear_count, until_us);
     if (fds[0].revents) return DUEQ_ECANCELED;
-    if (!fds[1].revents || !waiter->listening) return DUEQ_EMPTY;
-    valkeyReply *marker;
-    hear(waiter, &marker);
-    if (!marker) return DUEQ_EMPTY;
-    note_marker(waiter, marker->element[0]);
-    freeReplyObject(marker);
-    return DUEQ_OK;
+    return dq_ears_hear(waiter->ears, note_marker, waiter) ? DUEQ_OK : DUEQ_EMPTY;
 }
 
 int dq_waiter_sleep(dq_waiter *waiter, int64_t deadline_us, int interrupt_fd)
@@ -285,41 +234,18 @@ int dq_waiter_sleep(dq_waiter *waiter, int64_t deadline_us, int interrupt_fd)
 
 /* ---- Resting ---- */
 
-/* Has the server end the BLPOP, by a command on the handle's own connection. False: not said. */
-static bool unblock(dq_waiter *waiter, int64_t deadline_us)
-{
-    int64_t client_id = dq_conn_client_id(waiter->conn);
-    if (!client_id) return false;
-    dq_request request = {.once = true};
-    dq_args_add_text(&request.args, "CLIENT");
-    dq_args_add_text(&request.args, "UNBLOCK");
-    dq_args_add_int(&request.args, client_id);
-    dq_fault fault = {0};
-    bool said = !request.args.failed &&
-                dq_link_exchange(waiter->handle->link, &request, 1, deadline_us, &fault) == DUEQ_OK;
-    dq_request_clear(&request);
-    return said;
-}
+/* A marker that came while listening was being ended is for another worker. */
+typedef struct passing {
+    dq_waiter *waiter;
+    int64_t deadline_us;
+} passing;
 
-/* Takes the BLPOP back. A marker that came first is for another worker: it is passed on. */
-static void take_back(dq_waiter *waiter, int64_t deadline_us)
+static void pass_on(void *context, const char *key, size_t key_len)
 {
-    if (!unblock(waiter, deadline_us)) {
-        stop_listening(waiter);
-        return;
-    }
-    valkeyReply *marker = NULL;
-    while (waiter->listening && !marker && dq_mono_us() < deadline_us) {
-        struct pollfd fd = {.fd = dq_conn_fd(waiter->conn), .events = dq_conn_events(waiter->conn)};
-        poll_until(&fd, 1, deadline_us);
-        if (fd.revents) hear(waiter, &marker);
-    }
-    if (waiter->listening) stop_listening(waiter);
-    if (!marker) return;
+    const passing *p = context;
     uint32_t partition;
-    const watch *w = find_marked(waiter, marker->element[0], &partition);
-    if (w) dq_take_pass_on(waiter->handle, w->name, partition, deadline_us);
-    freeReplyObject(marker);
+    const watch *w = find_marked(p->waiter, key, key_len, &partition);
+    if (w) dq_take_pass_on(p->waiter->handle, w->name, partition, p->deadline_us);
 }
 
 /* Markers that were heard, and not followed by a look, are for other workers too. */
@@ -327,15 +253,18 @@ static void pass_on_heard(dq_waiter *waiter, int64_t deadline_us)
 {
     for (size_t i = 0; i < waiter->watch_count; i++) {
         watch *w = &waiter->watches[i];
-        if (w->woken) dq_take_pass_on(waiter->handle, w->name, w->marked, deadline_us);
+        for (uint32_t p = 0; w->woken && p < w->key_count; p++) {
+            if (w->heard[p]) dq_take_pass_on(waiter->handle, w->name, p, deadline_us);
+            w->heard[p] = false;
+        }
         w->woken = false;
     }
 }
 
 void dq_waiter_rest(dq_waiter *waiter)
 {
-    int64_t deadline_us = dq_deadline_us(REST_MS);
-    if (waiter->listening) take_back(waiter, deadline_us);
-    pass_on_heard(waiter, deadline_us);
-    dq_take_disarm(waiter->handle, deadline_us);
+    passing p = {waiter, dq_deadline_us(REST_MS)};
+    dq_ears_close(waiter->ears, p.deadline_us, pass_on, &p);
+    pass_on_heard(waiter, p.deadline_us);
+    dq_take_disarm(waiter->handle, p.deadline_us);
 }

@@ -1,6 +1,6 @@
 /* Waiting for tasks without polling (doc/design.md, "Waking up"): a handle that waits sleeps on its
- * own timer until the next moment that matters, and listens on a second connection for the
- * markers that pushes leave. */
+ * own timer until the next moment that matters, and listens meanwhile for the markers that pushes
+ * leave. */
 #ifndef DQ_QUEUE_WAIT_H
 #define DQ_QUEUE_WAIT_H
 
@@ -8,9 +8,8 @@
 
 typedef struct dq_waiter dq_waiter;
 
-/* Holds: at most one BLPOP is outstanding on the waiter's own connection, over the wake keys of
- * all watched queues; a waiter whose owner is busy has none, so it never swallows a wake-up that
- * another could use. */
+/* Holds: it listens to the wake keys of all watched queues while it sleeps (listen.h); a waiter whose
+ * owner is busy does not, so it never swallows a wake-up that another could use. */
 dq_waiter *dq_waiter_make(dueq *handle); /* NULL: out of memory */
 void dq_waiter_free(dq_waiter *waiter);  /* NULL is fine */
 

@@ -11,7 +11,9 @@ typedef enum dq_remedy {
     DQ_REMEDY_NONE,      /* final: tell the caller */
     DQ_REMEDY_AGAIN,     /* not applied: send again after a while, same connection */
     DQ_REMEDY_RECONNECT, /* not applied: drop the connection, look the server up, send again */
-    DQ_REMEDY_SOURCE     /* not applied: send the script's source */
+    DQ_REMEDY_SOURCE,    /* not applied: send the script's source */
+    DQ_REMEDY_MOVED,     /* not applied: the cluster has the key elsewhere, the answer says where */
+    DQ_REMEDY_ASK        /* the same, this once */
 } dq_remedy;
 
 typedef struct dq_answer {

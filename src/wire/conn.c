@@ -195,6 +195,15 @@ int dq_conn_next(dq_conn *conn, valkeyReply **reply, dq_fault *fault)
     }
 }
 
+bool dq_conn_is_alive(dq_conn *conn)
+{
+    valkeyReply *reply = NULL;
+    bool alive = dq_conn_owed(conn) == 0 && dq_conn_pump(conn, NULL) == DUEQ_OK &&
+                 dq_conn_next(conn, &reply, NULL) == DUEQ_OK;
+    freeReplyObject(reply);
+    return alive;
+}
+
 short dq_conn_events(const dq_conn *conn)
 {
     int events = POLLIN;

@@ -30,6 +30,10 @@ int64_t dq_conn_clock_offset_us(const dq_conn *conn);
 /* The server's number for this connection (CLIENT ID), 0 when it would not say. */
 int64_t dq_conn_client_id(const dq_conn *conn);
 
+/* Whether an idle connection is still good. While nothing is asked nothing may come: what does is
+ * the end, or not to be trusted. */
+bool dq_conn_is_alive(dq_conn *conn);
+
 /* Queues a command to be sent. ENOMEM or EINVAL; nothing is sent yet, and after a failure nothing
  * of this command will be. */
 int dq_conn_add(dq_conn *conn, const dq_args *args, dq_fault *fault);

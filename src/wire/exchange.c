@@ -1,55 +1,16 @@
-/* Requests through a link: rounds of one pipeline each, until every request has an outcome or the
- * deadline has come. In a round what is still open is sent; an answer settles its request, or leaves
- * it open for the next round. What a lost connection leaves without an answer may have been carried
- * out: it is sent again under the promise that this changes nothing, or told as unsure. */
+/* Requests through a link: rounds, until every request has an outcome or the deadline has come. In a
+ * round what is still open goes to the servers it belongs to, to all of them at once, in one pipeline
+ * each (lane.c). What may have been carried out is sent again under the promise that this changes
+ * nothing, or told as unsure. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
-#include "wire/answer.h"
-#include "wire/link_state.h"
+#include "wire/cluster.h"
+#include "wire/exchange_state.h"
+#include "wire/socket.h"
 
-#define UNSENT_MAX ((size_t)1 << 20) /* more is queued only while less than this is unsent */
-#define LOADING_MAX 8                /* scripts whose source one round remembers to have sent */
-#define SOURCELESS_ROUNDS_MAX 3      /* after so many NOSCRIPTs of one request, pause too */
-#define FEW 8                        /* requests that need no memory of their own */
-
-/* One request on its way. */
-typedef struct flight {
-    uint64_t end; /* where it ends in the bytes queued in this round */
-    bool settled; /* it has its outcome */
-    bool unsure;  /* an answer to it was lost: it may have been carried out */
-    int held;     /* the last "not now" it got, as an outcome; 0: none */
-    int lacked;   /* how often the server lacked its script */
-} flight;
-
-/* Holds: order[heard … sent) are the requests whose answers are owed, in the order asked; `open` is
- * the number not settled; `code` is that of the first failure settled, whose text `fault` has. */
-typedef struct exchange {
-    dq_link *link;
-    dq_request *requests;
-    size_t count;
-    int64_t deadline_us;
-    dq_fault *fault;
-
-    flight *flights;
-    size_t *order;
-    size_t open;
-    int code;
-    dq_fault why; /* why the last round left something open */
-    int64_t attempt;
-
-    size_t next, sent, heard; /* of this round */
-    uint64_t queued;
-    bool stop, pause, drop;
-    bool progress;
-    const dq_script *loading[LOADING_MAX];
-    size_t loading_count;
-    dq_args command; /* made anew for each sending; its words are the request's */
-
-    flight few_flights[FEW];
-    size_t few_order[FEW];
-} exchange;
+#define FEW 8 /* requests that need no memory of their own */
 
 void dq_request_clear(dq_request *request)
 {
@@ -60,7 +21,7 @@ void dq_request_clear(dq_request *request)
 
 /* ---- Settling -------------------------------------------------------------------------------- */
 
-static void settle_reply(exchange *x, size_t i, valkeyReply *reply)
+void dq_settle_reply(dq_exchange *x, size_t i, valkeyReply *reply)
 {
     x->requests[i].reply = reply;
     x->requests[i].outcome = DUEQ_OK;
@@ -68,7 +29,7 @@ static void settle_reply(exchange *x, size_t i, valkeyReply *reply)
     x->open--;
 }
 
-static void settle_failed(exchange *x, size_t i, int code, const char *text)
+void dq_settle_failed(dq_exchange *x, size_t i, int code, const char *text)
 {
     x->requests[i].outcome = code;
     x->flights[i].settled = true;
@@ -78,189 +39,226 @@ static void settle_failed(exchange *x, size_t i, int code, const char *text)
     }
 }
 
-static void settle_unsure(exchange *x, size_t i, const char *why)
+void dq_settle_unsure(dq_exchange *x, size_t i, const char *why)
 {
     dq_fault told;
     dq_fault_set(&told, DUEQ_EUNSURE, "no answer, so it may or may not have been done: %s", why);
-    settle_failed(x, i, DUEQ_EUNSURE, told.text);
+    dq_settle_failed(x, i, DUEQ_EUNSURE, told.text);
 }
 
-/* The end for all that is still open. What an earlier answer said outweighs `code`, which is only
- * what came last; and what may have been done is never told as not done. */
-static void give_up(exchange *x, int code, const char *text)
+/* The end for one request that is still open. What an earlier answer said outweighs `code`, which
+ * is only what came last; and what may have been done is never told as not done. */
+static void give_up_one(dq_exchange *x, size_t i, int code, const char *text)
+{
+    const dq_flight *flight = &x->flights[i];
+    if (flight->unsure) {
+        dq_settle_unsure(x, i, text);
+    } else if (flight->held != 0 && code != DUEQ_ECANCELED) {
+        dq_settle_failed(x, i, flight->held,
+                         x->why.code == flight->held ? x->why.text
+                                                     : dueq_outcome_text(flight->held));
+    } else {
+        dq_settle_failed(x, i, code, text);
+    }
+}
+
+static void give_up(dq_exchange *x, int code, const char *text)
 {
     for (size_t i = 0; i < x->count && x->open > 0; i++) {
-        const flight *f = &x->flights[i];
-        if (f->settled) {
-            continue;
-        }
-        if (f->unsure) {
-            settle_unsure(x, i, text);
-        } else if (f->held != 0 && code != DUEQ_ECANCELED) {
-            settle_failed(x, i, f->held,
-                          x->why.code == f->held ? x->why.text : dueq_outcome_text(f->held));
-        } else {
-            settle_failed(x, i, code, text);
+        if (!x->flights[i].settled) {
+            give_up_one(x, i, code, text);
         }
     }
 }
 
-/* ---- Sending --------------------------------------------------------------------------------- */
-
-static bool is_loading(const exchange *x, const dq_script *script)
+/* The same for those that are not to be waited for. */
+static void give_up_brief(dq_exchange *x)
 {
-    for (size_t i = 0; i < x->loading_count; i++) {
-        if (x->loading[i] == script) {
+    int code = x->why.code < 0 ? x->why.code : DUEQ_EUNREADY;
+    for (size_t i = 0; i < x->count && x->open > 0; i++) {
+        if (!x->flights[i].settled && x->requests[i].brief) {
+            give_up_one(x, i, code, x->why.text);
+        }
+    }
+}
+
+/* ---- Which request goes where ---------------------------------------------------------------- */
+
+/* The slot of a request, -1 when any node will do. */
+static int slot_of(const dq_request *request)
+{
+    if (request->script != NULL && request->args.count > 0) {
+        return dq_slot_of(request->args.words[0], request->args.lens[0]);
+    }
+    return request->key == NULL ? -1 : dq_slot_of(request->key, strlen(request->key));
+}
+
+static const dq_node *route(const dq_exchange *x, size_t i)
+{
+    const dq_flight *flight = &x->flights[i];
+    if (x->link->map == NULL) {
+        return x->link->nodes[0];
+    }
+    if (x->requests[i].node != 0) {
+        return dq_link_find_node(x->link, x->requests[i].node);
+    }
+    const dq_node *asked = flight->ask == 0 ? NULL : dq_link_find_node(x->link, flight->ask);
+    return asked != NULL ? asked : dq_cluster_node(x->link, flight->slot);
+}
+
+/* A request that has nowhere to go in this round. */
+static void strand(dq_exchange *x, size_t i)
+{
+    if (x->requests[i].node != 0) {
+        dq_settle_failed(x, i, DUEQ_ECONNECT, "the node has left the cluster");
+        return;
+    }
+    x->flights[i].held = dq_fault_set(&x->why, DUEQ_EUNREADY,
+                                      "no node of the cluster serves slot %d", x->flights[i].slot);
+    x->pause = true;
+    dq_link_doubt(x->link);
+}
+
+static bool make_lanes(dq_exchange *x)
+{
+    if (x->link->node_count > x->lane_cap) {
+        size_t cap = x->link->node_count + 4;
+        if (x->lane_cap > 1) {
+            free(x->lanes);
+            free(x->watched);
+        }
+        x->lanes = calloc(cap, sizeof *x->lanes);
+        x->watched = calloc(cap, sizeof *x->watched);
+        x->lane_cap = cap;
+    }
+    x->lane_count = x->link->node_count;
+    for (size_t l = 0; x->lanes != NULL && l < x->lane_count; l++) {
+        x->lanes[l] = (dq_lane){.node = x->link->nodes[l]};
+    }
+    return x->lanes != NULL && x->watched != NULL;
+}
+
+static size_t lane_of(const dq_exchange *x, const dq_node *node)
+{
+    size_t lane = 0;
+    while (x->lanes[lane].node != node) {
+        lane++;
+    }
+    return lane;
+}
+
+/* Counts each lane's requests, gives each its room in `order`, and fills it: so every lane sends
+ * in the order of the requests. */
+static void fill_lanes(dq_exchange *x)
+{
+    const dq_node *last = NULL;
+    size_t lane = 0, start = 0;
+    for (size_t i = 0; i < x->count; i++) {
+        const dq_node *node = x->flights[i].settled ? NULL : route(x, i);
+        x->flights[i].lane = SIZE_MAX;
+        if (node == NULL) {
+            if (!x->flights[i].settled) {
+                strand(x, i);
+            }
+            continue;
+        }
+        lane = node == last ? lane : lane_of(x, node); /* neighbours often go together */
+        last = node;
+        x->flights[i].lane = lane;
+        x->lanes[lane].count++;
+    }
+    for (size_t l = 0; l < x->lane_count; l++) {
+        x->lanes[l].order = x->order + start;
+        start += x->lanes[l].count;
+    }
+    for (size_t i = 0; i < x->count; i++) {
+        if (x->flights[i].lane != SIZE_MAX) {
+            dq_lane *to = &x->lanes[x->flights[i].lane];
+            to->order[to->next++] = i;
+        }
+    }
+    for (size_t l = 0; l < x->lane_count; l++) {
+        x->lanes[l].next = 0;
+        x->lanes[l].ended = x->lanes[l].count == 0;
+    }
+}
+
+/* ---- Rounds ---------------------------------------------------------------------------------- */
+
+/* A cluster's nodes are connected to when something goes there: those that are get their requests
+ * before the others are waited for. */
+static void open_lanes(dq_exchange *x)
+{
+    for (size_t l = 0; l < x->lane_count; l++) {
+        dq_lane *lane = &x->lanes[l];
+        if (!lane->ended && dq_node_is_alive(lane->node)) {
+            dq_lane_start(x, lane);
+        } else if (!lane->ended) {
+            dq_node_drop(lane->node);
+        }
+    }
+    for (size_t l = 0; l < x->lane_count; l++) {
+        dq_lane *lane = &x->lanes[l];
+        dq_fault cause = {0};
+        int rc = lane->ended || lane->node->conn != NULL
+                     ? DUEQ_OK
+                     : dq_link_open_node(x->link, lane->node, x->deadline_us, &cause);
+        if (rc < 0) {
+            dq_lane_refuse(x, lane, rc, &cause);
+        }
+    }
+}
+
+static bool round_is_over(const dq_exchange *x)
+{
+    for (size_t l = 0; l < x->lane_count; l++) {
+        if (!dq_lane_is_over(&x->lanes[l])) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool may_send(const dq_exchange *x)
+{
+    for (size_t l = 0; l < x->lane_count; l++) {
+        if (dq_lane_may_send(&x->lanes[l])) {
             return true;
         }
     }
     return false;
 }
 
-/* A script the server lacked is sent whole once in a round; the others find it loaded by then. A
- * request that was told so twice does not rely on that. */
-static bool needs_source(exchange *x, size_t i)
+static int wait_for_lanes(const dq_exchange *x)
 {
-    const dq_script *script = x->requests[i].script;
-    if (x->flights[i].lacked == 0 || (x->flights[i].lacked == 1 && is_loading(x, script))) {
-        return false;
+    for (size_t l = 0; l < x->lane_count; l++) {
+        const dq_conn *conn = dq_lane_is_over(&x->lanes[l]) ? NULL : x->lanes[l].node->conn;
+        x->watched[l] = (struct pollfd){.fd = -1};
+        if (conn != NULL) {
+            x->watched[l].fd = dq_conn_fd(conn);
+            x->watched[l].events = dq_conn_events(conn);
+        }
     }
-    if (x->loading_count < LOADING_MAX) {
-        x->loading[x->loading_count++] = script;
-    }
-    return true;
+    return dq_socket_wait_any(x->watched, x->lane_count, x->deadline_us);
 }
 
-static const dq_args *make_command(exchange *x, size_t i)
+/* The deadline came first: what is owed is lost, and so is its connection. */
+static void cut_round(dq_exchange *x, const dq_fault *cause)
 {
-    const dq_request *request = &x->requests[i];
-    if (request->script == NULL) {
-        return &request->args;
-    }
-    dq_args *command = &x->command;
-    command->count = 0;
-    command->failed = request->args.failed;
-    if (needs_source(x, i)) {
-        dq_args_add_text(command, "EVAL");
-        dq_args_add(command, request->script->source, request->script->source_len);
-    } else {
-        dq_args_add_text(command, "EVALSHA");
-        dq_args_add_text(command, request->script->sha1);
-    }
-    dq_args_add_text(command, request->script->key_count);
-    for (size_t k = 0; k < request->args.count; k++) {
-        dq_args_add(command, request->args.words[k], request->args.lens[k]);
-    }
-    return command;
-}
-
-static void send_one(exchange *x, size_t i)
-{
-    dq_fault fault;
-    dq_conn *conn = x->link->conn;
-    size_t unsent = dq_conn_unsent(conn);
-    int rc = dq_conn_add(conn, make_command(x, i), &fault);
-    if (rc < 0) {
-        settle_failed(x, i, rc, fault.text);
-        return;
-    }
-    x->queued += dq_conn_unsent(conn) - unsent;
-    x->flights[i].end = x->queued;
-    x->requests[i].resent = x->flights[i].unsure;
-    x->order[x->sent++] = i;
-}
-
-static bool may_send(const exchange *x)
-{
-    return !x->stop && x->next < x->count && dq_conn_unsent(x->link->conn) < UNSENT_MAX;
-}
-
-static void send_more(exchange *x)
-{
-    for (; may_send(x); x->next++) {
-        if (!x->flights[x->next].settled) {
-            send_one(x, x->next);
+    for (size_t l = 0; l < x->lane_count; l++) {
+        if (!dq_lane_is_over(&x->lanes[l])) {
+            dq_lane_lose(x, &x->lanes[l], cause);
         }
     }
 }
 
-/* ---- Hearing --------------------------------------------------------------------------------- */
-
-/* An error that leaves the request open: notes what the next round must mind. */
-static void hold(exchange *x, size_t i, const dq_answer *answer, const valkeyReply *reply)
-{
-    flight *f = &x->flights[i];
-    if (answer->remedy == DQ_REMEDY_SOURCE) {
-        f->lacked++;
-        x->pause = x->pause || f->lacked > SOURCELESS_ROUNDS_MAX;
-        return;
-    }
-    f->held = dq_answer_tell(&x->why, reply->str, reply->len);
-    x->stop = x->pause = true;
-    x->drop = x->drop || answer->remedy == DQ_REMEDY_RECONNECT;
-}
-
-static void hear_one(exchange *x, size_t i, valkeyReply *reply)
-{
-    if (reply->type != VALKEY_REPLY_ERROR) {
-        x->progress = true;
-        settle_reply(x, i, reply);
-        return;
-    }
-    dq_answer answer = dq_answer_of(reply->str, reply->len);
-    bool stray_source = answer.remedy == DQ_REMEDY_SOURCE && x->requests[i].script == NULL;
-    if (answer.remedy == DQ_REMEDY_NONE || stray_source) {
-        dq_fault told;
-        int code = dq_answer_tell(&told, reply->str, reply->len);
-        x->progress = true;
-        settle_failed(x, i, code, told.text);
-    } else {
-        hold(x, i, &answer, reply);
-    }
-    freeReplyObject(reply);
-}
-
-static int hear_all(exchange *x, dq_fault *fault)
-{
-    while (x->heard < x->sent) {
-        valkeyReply *reply;
-        int rc = dq_conn_next(x->link->conn, &reply, fault);
-        if (rc < 0 || reply == NULL) {
-            return rc;
-        }
-        hear_one(x, x->order[x->heard++], reply);
-    }
-    return DUEQ_OK;
-}
-
-/* ---- Rounds ---------------------------------------------------------------------------------- */
-
-static void start_round(exchange *x)
-{
-    x->next = x->sent = x->heard = x->loading_count = 0;
-    x->queued = 0;
-    x->stop = x->pause = x->drop = x->progress = false;
-}
-
-static bool round_is_over(const exchange *x)
-{
-    return x->heard == x->sent && (x->stop || x->next == x->count);
-}
-
-/* Sends and hears at once, so that two full buffers never wait for each other. */
-static int run_round(exchange *x, dq_fault *fault)
+static int run_round(dq_exchange *x, dq_fault *fault)
 {
     for (;;) {
-        send_more(x);
-        if (round_is_over(x)) {
-            return DUEQ_OK;
-        }
-        int rc = dq_conn_pump(x->link->conn, fault);
-        if (rc == DUEQ_OK) {
-            rc = hear_all(x, fault);
-        }
-        if (rc < 0) {
-            return rc;
+        for (size_t l = 0; l < x->lane_count; l++) {
+            if (!dq_lane_is_over(&x->lanes[l])) {
+                dq_lane_advance(x, &x->lanes[l]);
+            }
         }
         if (round_is_over(x)) {
             return DUEQ_OK;
@@ -268,76 +266,55 @@ static int run_round(exchange *x, dq_fault *fault)
         if (may_send(x) && dq_mono_us() < x->deadline_us) {
             continue;
         }
-        if (dq_conn_wait(x->link->conn, -1, x->deadline_us) != DUEQ_OK) {
-            return dq_fault_set(fault, DUEQ_ETIMEOUT, "the server did not answer in time");
+        if (wait_for_lanes(x) != DUEQ_OK) {
+            dq_fault_set(fault, DUEQ_ETIMEOUT, "the server did not answer in time");
+            cut_round(x, fault);
+            return DUEQ_ETIMEOUT;
         }
     }
 }
 
-/* The connection is gone. Of the answers owed, those to requests that had left whole are lost: the
- * server may have carried them out. The others cannot have been. */
-static void lose_round(exchange *x)
+/* Connections that are not to be used again. */
+static void drop_left(dq_exchange *x)
 {
-    uint64_t written = x->queued - dq_conn_unsent(x->link->conn);
-    for (size_t k = x->heard; k < x->sent; k++) {
-        size_t i = x->order[k];
-        if (x->flights[i].end > written) {
-            continue;
-        }
-        x->flights[i].unsure = true;
-        if (x->requests[i].once) {
-            settle_unsure(x, i, x->why.text);
+    for (size_t l = 0; l < x->lane_count; l++) {
+        if (x->lanes[l].drop) {
+            dq_node_drop(x->lanes[l].node);
         }
     }
-}
-
-/* After a round that broke: DUEQ_OK when another is worth it. */
-static int after_break(exchange *x, int code, const dq_fault *cause)
-{
-    x->why = *cause;
-    if (code == DUEQ_EPROTO) {
-        dq_link_drop(x->link);
-        for (size_t i = 0; i < x->count; i++) {
-            if (!x->flights[i].settled) {
-                settle_failed(x, i, DUEQ_EPROTO, cause->text);
-            }
-        }
-        return code;
-    }
-    lose_round(x);
-    dq_link_drop(x->link);
-    x->pause = true;
-    if (code == DUEQ_ETIMEOUT || code == DUEQ_ENOMEM) {
-        give_up(x, code, cause->text);
-        return code;
-    }
-    return DUEQ_OK;
 }
 
 /* One round and what follows from it. Negative: all is settled. */
-static int try_round(exchange *x)
+static int try_round(dq_exchange *x)
 {
     dq_fault cause = {0};
     int rc = dq_mono_us() < x->deadline_us
                  ? dq_link_connect(x->link, x->deadline_us, &cause)
                  : dq_fault_set(&cause, DUEQ_ETIMEOUT, "the deadline has passed");
+    if (rc == DUEQ_OK && !make_lanes(x)) {
+        rc = dq_fault_set(&cause, DUEQ_ENOMEM, "out of memory");
+    }
+    if (rc == DUEQ_OK) {
+        x->pause = x->progress = false;
+        fill_lanes(x);
+        if (x->link->map != NULL) {
+            open_lanes(x);
+        }
+        rc = run_round(x, &cause);
+        drop_left(x);
+    }
     if (rc < 0) {
         give_up(x, rc, cause.text);
-        return rc;
-    }
-    start_round(x);
-    rc = run_round(x, &cause);
-    if (rc < 0) {
-        rc = after_break(x, rc, &cause);
-    } else if (x->drop) {
-        dq_link_drop(x->link);
     }
     return rc;
 }
 
 /* Between rounds: sleeps when the last one said so. Negative: all is settled. */
-static int pause_between(exchange *x)
+static int pause_between(dq_exchange *x)
 {
+    if (x->open > 0 && x->pause) {
+        give_up_brief(x);
+    }
     if (x->open == 0 || !x->pause) {
         return DUEQ_OK;
     }
@@ -353,10 +330,10 @@ static int pause_between(exchange *x)
     return rc;
 }
 
-static bool prepare(exchange *x)
+/* ---- The whole ------------------------------------------------------------------------------- */
+
+static bool prepare(dq_exchange *x)
 {
-    x->flights = x->few_flights;
-    x->order = x->few_order;
     if (x->count > FEW) {
         x->flights = calloc(x->count, sizeof *x->flights);
         x->order = calloc(x->count, sizeof *x->order);
@@ -368,27 +345,46 @@ static bool prepare(exchange *x)
         x->requests[i].outcome = DUEQ_ENOMEM;
         x->requests[i].resent = false;
     }
-    return x->flights != NULL && x->order != NULL;
+    if (x->flights == NULL || x->order == NULL) {
+        return false;
+    }
+    for (size_t i = 0; i < x->count && x->link->map != NULL; i++) {
+        x->flights[i].slot = slot_of(&x->requests[i]);
+    }
+    return true;
 }
 
-static void finish(exchange *x)
+static void finish(dq_exchange *x)
 {
     dq_args_clear(&x->command);
     if (x->count > FEW) {
         free(x->flights);
         free(x->order);
     }
+    if (x->lane_cap > 1) {
+        free(x->lanes);
+        free(x->watched);
+    }
 }
 
 int dq_link_exchange(dq_link *link, dq_request *requests, size_t count, int64_t deadline_us,
                      dq_fault *fault)
 {
-    exchange x = {
+    dq_flight few_flights[FEW] = {{0}};
+    size_t few_order[FEW];
+    dq_lane one_lane;
+    struct pollfd one_watched;
+    dq_exchange x = {
         .link = link,
         .requests = requests,
         .count = count,
         .deadline_us = deadline_us,
         .fault = fault,
+        .flights = few_flights,
+        .order = few_order,
+        .lanes = &one_lane,
+        .watched = &one_watched,
+        .lane_cap = 1,
     };
     if (!prepare(&x)) {
         x.code = dq_fault_set(fault, DUEQ_ENOMEM, "out of memory");

@@ -1,6 +1,6 @@
-/* A server that is kept within reach: opens connections, reconnects with full jitter, sends a
- * pipeline of requests and sends again what was certainly not applied, or is safe to send twice,
- * until the deadline. Knows scripts as things to send, nothing of queues. */
+/* A server that is kept within reach, or a cluster of them: opens connections, reconnects with full
+ * jitter, sends a pipeline of requests to each and sends again what was certainly not applied, or is
+ * safe to send twice, until the deadline. Knows scripts as things to send, nothing of queues. */
 #ifndef DQ_WIRE_LINK_H
 #define DQ_WIRE_LINK_H
 
@@ -12,6 +12,9 @@ typedef struct dq_request {
     const dq_script *script; /* sent as EVALSHA, as EVAL where the server lacks it; NULL: plain */
     dq_args args;            /* a script's keys and arguments; or a whole plain command */
     bool once;               /* never send again when an answer was lost: EUNSURE instead */
+    bool brief;              /* do not wait for a server that cannot now: one round, then told */
+    const char *key;         /* of a plain command: where it goes in a cluster; NULL: anywhere */
+    int node;                /* in place of the key: this node and no other; 0: none */
 
     valkeyReply *reply; /* out: the answer, not an error; freed by dq_request_clear() */
     int outcome;        /* out: DUEQ_OK when `reply` is set, else negative */
@@ -22,22 +25,37 @@ void dq_request_clear(dq_request *request);
 
 typedef struct dq_link dq_link;
 
-/* Takes a copy of what it needs of the url (kind TCP or UNIX). Connects on first use. NULL when out of
+/* Takes a copy of what it needs of the url (of any kind but LOCAL). Connects on first use. NULL when out of
  * memory. */
 dq_link *dq_link_make(const dq_url *url);
 void dq_link_free(dq_link *link); /* NULL is fine */
 
-/* Connects now if it is not connected. */
+/* Connects now if it is not connected; to a cluster: learns who serves what. */
 int dq_link_connect(dq_link *link, int64_t deadline_us, dq_fault *fault);
 
-/* Sends all requests in one pipeline (bounded in what is buffered) and waits for every answer,
- * within the deadline and with retries as said above. DUEQ_OK when every request has a reply; else the first
+/* Sends all requests in one pipeline to each server (bounded in what is buffered), to all at once, and
+ * waits for every answer, within the deadline and with retries as said above. A script goes to
+ * where its first key is. DUEQ_OK when every request has a reply; else the first
  * failure, with each request's own outcome set. */
 int dq_link_exchange(dq_link *link, dq_request *requests, size_t count, int64_t deadline_us,
                      dq_fault *fault);
 
-/* A connection of its own beside the link's, to block on; the caller's to close. */
-int dq_link_open_extra(dq_link *link, dq_conn **conn, int64_t deadline_us, dq_fault *fault);
+/* ---- The servers themselves ------------------------------------------------------------------ */
+
+/* Whether keys may lie on different servers, so that one command takes keys of one slot alone. */
+bool dq_link_is_cluster(const dq_link *link);
+/* The number of the node that serves a key, as far as is known; 0: none is known. */
+int dq_link_node_of(dq_link *link, const char *key);
+/* The numbers of all nodes that serve keys, `max` at most; returns how many there are. */
+size_t dq_link_nodes(const dq_link *link, int *numbers, size_t max);
+/* Where a node is, for messages. Returns `text`. */
+char *dq_link_place(const dq_link *link, int node, char text[DQ_URL_PLACE_MAX]);
+
+/* A connection of its own to a node (0: to the one server), to block on; the caller's to close. */
+int dq_link_open_extra(dq_link *link, int node, dq_conn **conn, int64_t deadline_us,
+                       dq_fault *fault);
+/* Such a connection has failed: who serves what is asked again before the next exchange. */
+void dq_link_doubt(dq_link *link);
 
 /* The server's clock now, ms since the epoch, as near as the last greeting tells. Display only. */
 int64_t dq_link_server_ms(const dq_link *link);

@@ -6,7 +6,6 @@
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -35,18 +34,11 @@ const char *dq_errno_text(int error, char text[DQ_ERRNO_TEXT_MAX])
 
 /* ---- Waiting --------------------------------------------------------------------------------- */
 
-int dq_socket_wait(int fd, short events, int interrupt_fd, int64_t deadline_us)
+int dq_socket_wait_any(struct pollfd *watched, size_t count, int64_t deadline_us)
 {
-    struct pollfd watched[2] = {
-        {.fd = fd, .events = events},
-        {.fd = interrupt_fd, .events = POLLIN}, /* poll() passes over a negative one */
-    };
     for (;;) {
         int timeout_ms = dq_poll_ms(deadline_us);
-        int ready = poll(watched, 2, timeout_ms);
-        if (ready > 0 && watched[1].revents != 0) {
-            return DUEQ_ECANCELED;
-        }
+        int ready = poll(watched, count, timeout_ms);
         if (timeout_ms == 0) {
             return DUEQ_ETIMEOUT; /* even if it is ready: a trickle must not outlast the deadline */
         }
@@ -54,6 +46,16 @@ int dq_socket_wait(int fd, short events, int interrupt_fd, int64_t deadline_us)
             return DUEQ_OK;
         }
     }
+}
+
+int dq_socket_wait(int fd, short events, int interrupt_fd, int64_t deadline_us)
+{
+    struct pollfd watched[2] = {
+        {.fd = fd, .events = events},
+        {.fd = interrupt_fd, .events = POLLIN}, /* poll() passes over a negative one */
+    };
+    int rc = dq_socket_wait_any(watched, 2, deadline_us);
+    return watched[1].revents != 0 ? DUEQ_ECANCELED : rc;
 }
 
 /* ---- Connecting ------------------------------------------------------------------------------ */

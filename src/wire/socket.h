@@ -3,6 +3,7 @@
 #ifndef DQ_WIRE_SOCKET_H
 #define DQ_WIRE_SOCKET_H
 
+#include <poll.h>
 #include <stddef.h>
 
 #include "base/fault.h"
@@ -21,6 +22,9 @@ ptrdiff_t dq_socket_write(int fd, const void *bytes, size_t len, dq_fault *fault
  * deadline; ECANCELED once `interrupt_fd` (-1: none) is readable. No fault is noted. An `fd` of -1
  * waits for the deadline or the interrupt alone. */
 int dq_socket_wait(int fd, short events, int interrupt_fd, int64_t deadline_us);
+
+/* The same for many sockets: DUEQ_OK once one is ready, ETIMEOUT at the deadline. */
+int dq_socket_wait_any(struct pollfd *watched, size_t count, int64_t deadline_us);
 
 /* strerror() as it stands in the middle of a sentence: "connection refused". */
 #define DQ_ERRNO_TEXT_MAX 128

@@ -6,14 +6,17 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/buf.h"
 #include "base/encode.h"
 
 #define PORT_DEFAULT 6379
+#define SENTINEL_PORT_DEFAULT 26379
 #define PORT_MAX 65535
 #define DB_MAX 1000000
 #define HOST_LEN_MAX 255
 #define SOCKET_PATH_LEN_MAX 107 /* what sun_path holds beside its NUL */
 #define NAME_LEN_MAX 128
+#define SEEDS_MAX 64
 
 #define ENCODE_HINT "percent-encode / ? @ : %% in user and password, for example @ as %%40"
 
@@ -126,6 +129,13 @@ static const char *read_yes(void *field, const char *value)
     return yes || strcmp(value, "no") == 0 ? NULL : "yes or no";
 }
 
+static const char *read_endpoints(void *field, const char *value)
+{
+    bool seed = strcmp(value, "seed") == 0;
+    *(bool *)field = seed;
+    return seed || strcmp(value, "announced") == 0 ? NULL : "announced or seed";
+}
+
 static const char *read_not(void *field, const char *value)
 {
     const char *right = read_yes(field, value);
@@ -137,32 +147,49 @@ typedef struct option {
     const char *name;
     read_option_fn *read;
     size_t offset;
+    dq_url_kind only; /* of this kind of URL alone; DQ_URL_TCP: of any */
 } option;
 
 static const option options[] = {
-    {"prefix", read_prefix, offsetof(dq_url, prefix)},
-    {"db", read_db, offsetof(dq_url, db)},
-    {"name", read_client_name, offsetof(dq_url, client_name)},
-    {"timeout", read_duration, offsetof(dq_url, timeout_ms)},
-    {"connect_timeout", read_duration, offsetof(dq_url, connect_timeout_ms)},
-    {"cacert", read_text, offsetof(dq_url, ca_file)},
-    {"cadir", read_text, offsetof(dq_url, ca_dir)},
-    {"cert", read_text, offsetof(dq_url, cert_file)},
-    {"key", read_text, offsetof(dq_url, key_file)},
-    {"sni", read_text, offsetof(dq_url, server_name)},
-    {"verify", read_not, offsetof(dq_url, no_verify)},
-    {"any_eviction", read_yes, offsetof(dq_url, any_eviction)},
+    {"prefix", read_prefix, offsetof(dq_url, prefix), DQ_URL_TCP},
+    {"db", read_db, offsetof(dq_url, db), DQ_URL_TCP},
+    {"name", read_client_name, offsetof(dq_url, client_name), DQ_URL_TCP},
+    {"timeout", read_duration, offsetof(dq_url, timeout_ms), DQ_URL_TCP},
+    {"connect_timeout", read_duration, offsetof(dq_url, connect_timeout_ms), DQ_URL_TCP},
+    {"cacert", read_text, offsetof(dq_url, ca_file), DQ_URL_TCP},
+    {"cadir", read_text, offsetof(dq_url, ca_dir), DQ_URL_TCP},
+    {"cert", read_text, offsetof(dq_url, cert_file), DQ_URL_TCP},
+    {"key", read_text, offsetof(dq_url, key_file), DQ_URL_TCP},
+    {"sni", read_text, offsetof(dq_url, server_name), DQ_URL_TCP},
+    {"verify", read_not, offsetof(dq_url, no_verify), DQ_URL_TCP},
+    {"any_eviction", read_yes, offsetof(dq_url, any_eviction), DQ_URL_TCP},
+    {"endpoints", read_endpoints, offsetof(dq_url, seed_host), DQ_URL_CLUSTER},
+    {"sentinel_user", read_text, offsetof(dq_url, sentinel_user), DQ_URL_SENTINEL},
+    {"sentinel_password", read_text, offsetof(dq_url, sentinel_password), DQ_URL_SENTINEL},
 };
 static const size_t option_count = sizeof options / sizeof options[0];
 
-static const option *find_option(const char *name, size_t name_len)
+static const option *find_option(dq_url_kind kind, const char *name, size_t name_len)
 {
     for (size_t i = 0; i < option_count; i++) {
-        if (strlen(options[i].name) == name_len && memcmp(options[i].name, name, name_len) == 0) {
+        bool here = options[i].only == DQ_URL_TCP || options[i].only == kind;
+        if (here && strlen(options[i].name) == name_len &&
+            memcmp(options[i].name, name, name_len) == 0) {
             return &options[i];
         }
     }
     return NULL;
+}
+
+static int tell_no_option(dq_url_kind kind, const char *name, size_t name_len, dq_fault *fault)
+{
+    const char *also = kind == DQ_URL_CLUSTER    ? " endpoints="
+                       : kind == DQ_URL_SENTINEL ? " sentinel_user= sentinel_password="
+                                                 : "";
+    return dq_fault_set(fault, DUEQ_EINVAL,
+                        "URL: \"%.*s\" is not an option; there are prefix= db= name= timeout= "
+                        "connect_timeout= cacert= cadir= cert= key= sni= verify= any_eviction=%s",
+                        (int)(name_len < 64 ? name_len : 64), name, also);
 }
 
 /* One "name=value" of `len` characters. */
@@ -170,12 +197,9 @@ static int parse_option(dq_url *url, const char *text, size_t len, dq_fault *fau
 {
     const char *equals = memchr(text, '=', len);
     size_t name_len = equals == NULL ? len : (size_t)(equals - text);
-    const option *found = find_option(text, name_len);
+    const option *found = find_option(url->kind, text, name_len);
     if (equals == NULL || found == NULL) {
-        return dq_fault_set(fault, DUEQ_EINVAL,
-                            "URL: \"%.*s\" is not an option; there are prefix= db= name= timeout= "
-                            "connect_timeout= cacert= cadir= cert= key= sni= verify= any_eviction=",
-                            (int)(name_len < 64 ? name_len : 64), text);
+        return tell_no_option(url->kind, text, name_len, fault);
     }
     char *value = NULL;
     int rc = set_decoded(&value, equals + 1, len - name_len - 1, found->name, fault);
@@ -184,9 +208,11 @@ static int parse_option(dq_url *url, const char *text, size_t len, dq_fault *fau
     }
     const char *right = found->read((char *)url + found->offset, value);
     if (right != NULL) {
+        bool secret = strstr(found->name, "password") != NULL;
         rc = dq_fault_set(fault, DUEQ_EINVAL, "URL: %s=%s is not valid: it must be %s", found->name,
-                          value, right);
+                          secret ? "" : value, right);
     }
+    explicit_bzero(value, strlen(value));
     free(value);
     return rc;
 }
@@ -282,16 +308,9 @@ static const char *after_userinfo(const char *text, size_t len)
     return at == NULL ? text : at + 1;
 }
 
-static int parse_authority(dq_url *url, const char *text, size_t len, dq_fault *fault)
+/* One "host[:port]". */
+static int parse_place(dq_url *url, const char *host, size_t len, dq_fault *fault)
 {
-    const char *host = after_userinfo(text, len);
-    if (host > text) {
-        int rc = parse_userinfo(url, text, (size_t)(host - text) - 1, fault);
-        if (rc < 0) {
-            return rc;
-        }
-        len -= (size_t)(host - text);
-    }
     size_t host_len = host_len_of(host, len);
     int rc = parse_host(url, host, host_len, fault);
     if (rc < 0 || host_len == len) {
@@ -304,7 +323,84 @@ static int parse_authority(dq_url *url, const char *text, size_t len, dq_fault *
     return parse_port(url, host + host_len + 1, len - host_len - 1, fault);
 }
 
+/* "host[:port],host[:port],…". */
+static int parse_seeds(dq_url *url, const char *text, size_t len, dq_fault *fault)
+{
+    dq_buf seeds = {0};
+    int port_default = url->port, rc = DUEQ_OK;
+    for (size_t count = 0; rc == DUEQ_OK; count++) {
+        const char *comma = memchr(text, ',', len);
+        size_t one_len = comma == NULL ? len : (size_t)(comma - text);
+        url->port = port_default;
+        rc = count == SEEDS_MAX
+                 ? dq_fault_set(fault, DUEQ_EINVAL, "URL: at most %d hosts can be named", SEEDS_MAX)
+                 : parse_place(url, text, one_len, fault);
+        char place[DQ_URL_PLACE_MAX];
+        dq_url one = {.host = url->host, .port = url->port};
+        if (rc == DUEQ_OK) {
+            dq_buf_printf(&seeds, "%s%s", count == 0 ? "" : ",", dq_url_place(&one, place));
+        }
+        if (comma == NULL) {
+            break;
+        }
+        text = comma + 1;
+        len -= one_len + 1;
+    }
+    if (rc == DUEQ_OK && seeds.failed) {
+        rc = dq_fault_set(fault, DUEQ_ENOMEM, "out of memory");
+    }
+    url->seeds = seeds.data;
+    free(url->host); /* that of the last */
+    url->host = NULL;
+    url->port = port_default;
+    return rc;
+}
+
+static int parse_authority(dq_url *url, const char *text, size_t len, dq_fault *fault)
+{
+    const char *host = after_userinfo(text, len);
+    if (host > text) {
+        int rc = parse_userinfo(url, text, (size_t)(host - text) - 1, fault);
+        if (rc < 0) {
+            return rc;
+        }
+        len -= (size_t)(host - text);
+    }
+    bool many = url->kind == DQ_URL_CLUSTER || url->kind == DQ_URL_SENTINEL;
+    return many ? parse_seeds(url, host, len, fault) : parse_place(url, host, len, fault);
+}
+
 /* ---- The kinds ------------------------------------------------------------------------------- */
+
+/* The number of a database, of `len` characters; none is 0. */
+static int parse_db(dq_url *url, const char *text, size_t len, dq_fault *fault)
+{
+    char digits[16] = "";
+    memcpy(digits, text, len < sizeof digits ? len : 0);
+    if (len > 0 && read_db(&url->db, digits) != NULL) {
+        return dq_fault_set(fault, DUEQ_EINVAL,
+                            "URL: after the host's / comes the number of a database, 0 to "
+                            "1000000");
+    }
+    return DUEQ_OK;
+}
+
+/* The master's name, with or without "/DB" after it, of `len` characters. */
+static int parse_master(dq_url *url, const char *text, size_t len, dq_fault *fault)
+{
+    const char *slash = memchr(text, '/', len);
+    size_t name_len = slash == NULL ? len : (size_t)(slash - text);
+    int rc = set_decoded(&url->master, text, name_len, "master's name", fault);
+    if (rc < 0) {
+        return rc;
+    }
+    if (name_len == 0 || strlen(url->master) > NAME_LEN_MAX || !all_of(url->master, "_.:-")) {
+        return dq_fault_set(fault, DUEQ_EINVAL,
+                            "URL: after the sentinels comes the name of the master they watch, for "
+                            "example redis-sentinel://HOST,HOST,HOST/mymaster");
+    }
+    return slash == NULL ? DUEQ_OK : parse_db(url, slash + 1, len - name_len - 1, fault);
+}
 
 /* What follows "redis://". */
 static int parse_tcp(dq_url *url, const char *text, dq_fault *fault)
@@ -320,16 +416,11 @@ static int parse_tcp(dq_url *url, const char *text, dq_fault *fault)
     const char *path = text + len;
     const char *query = strchr(path, '?');
     size_t path_len = query == NULL ? strlen(path) : (size_t)(query - path);
-    if (path_len > 1) {
-        char digits[16] = "";
-        memcpy(digits, path + 1, path_len <= sizeof digits ? path_len - 1 : 0);
-        if (read_db(&url->db, digits) != NULL) {
-            return dq_fault_set(fault, DUEQ_EINVAL,
-                                "URL: after the host's / comes the number of a database, 0 to "
-                                "1000000");
-        }
-    }
-    return parse_options(url, query == NULL ? NULL : query + 1, fault);
+    const char *after = path_len > 0 ? path + 1 : path;
+    size_t after_len = path_len > 0 ? path_len - 1 : 0;
+    rc = url->kind == DQ_URL_SENTINEL ? parse_master(url, after, after_len, fault)
+                                      : parse_db(url, after, after_len, fault);
+    return rc < 0 ? rc : parse_options(url, query == NULL ? NULL : query + 1, fault);
 }
 
 /* A decoded path up to the '?', then the options. */
@@ -389,47 +480,45 @@ static int parse_local(dq_url *url, const char *text, dq_fault *fault)
     return parse_path(url, text, fault);
 }
 
-static int parse_plain(dq_url *url, const char *text, dq_fault *fault)
+static int parse_cluster(dq_url *url, const char *text, dq_fault *fault)
 {
-    url->kind = DQ_URL_TCP;
+    url->kind = DQ_URL_CLUSTER;
+    int rc = parse_tcp(url, text, fault);
+    if (rc == DUEQ_OK && url->db != 0) {
+        return dq_fault_set(fault, DUEQ_EINVAL,
+                            "URL: a cluster has database 0 alone; tell queues apart by prefix=");
+    }
+    return rc;
+}
+
+static int parse_sentinel(dq_url *url, const char *text, dq_fault *fault)
+{
+    url->kind = DQ_URL_SENTINEL;
+    url->port = SENTINEL_PORT_DEFAULT;
     return parse_tcp(url, text, fault);
-}
-
-static int parse_tls(dq_url *url, const char *text, dq_fault *fault)
-{
-    url->tls = true;
-    return parse_plain(url, text, fault);
-}
-
-static int refuse_for_now(dq_url *url, const char *text, dq_fault *fault)
-{
-    (void)url;
-    (void)text;
-    return dq_fault_set(fault, DUEQ_EINVAL,
-                        "URL: Redis Cluster and Sentinel are not supported yet; give the address "
-                        "of one server (redis://HOST)");
 }
 
 typedef struct scheme {
     const char *start;
+    bool tls;
     int (*parse)(dq_url *url, const char *rest, dq_fault *fault);
 } scheme;
 
 static const scheme schemes[] = {
-    {"redis://", parse_plain},
-    {"valkey://", parse_plain},
-    {"rediss://", parse_tls},
-    {"valkeys://", parse_tls},
-    {"unix:", parse_unix},
-    {"local:", parse_local},
-    {"redis-cluster:", refuse_for_now},
-    {"rediss-cluster:", refuse_for_now},
-    {"redis-sentinel:", refuse_for_now},
-    {"rediss-sentinel:", refuse_for_now},
-    {"valkey-cluster:", refuse_for_now},
-    {"valkeys-cluster:", refuse_for_now},
-    {"valkey-sentinel:", refuse_for_now},
-    {"valkeys-sentinel:", refuse_for_now},
+    {"redis://", false, parse_tcp},
+    {"valkey://", false, parse_tcp},
+    {"rediss://", true, parse_tcp},
+    {"valkeys://", true, parse_tcp},
+    {"unix:", false, parse_unix},
+    {"local:", false, parse_local},
+    {"redis-cluster://", false, parse_cluster},
+    {"valkey-cluster://", false, parse_cluster},
+    {"rediss-cluster://", true, parse_cluster},
+    {"valkeys-cluster://", true, parse_cluster},
+    {"redis-sentinel://", false, parse_sentinel},
+    {"valkey-sentinel://", false, parse_sentinel},
+    {"rediss-sentinel://", true, parse_sentinel},
+    {"valkeys-sentinel://", true, parse_sentinel},
 };
 static const size_t scheme_count = sizeof schemes / sizeof schemes[0];
 
@@ -439,10 +528,12 @@ int dq_url_parse(dq_url *url, const char *text, dq_fault *fault)
     for (size_t i = 0; i < scheme_count; i++) {
         size_t len = strlen(schemes[i].start);
         if (strncasecmp(text, schemes[i].start, len) == 0) {
+            url->tls = schemes[i].tls;
             return schemes[i].parse(url, text + len, fault);
         }
     }
-    return dq_fault_set(fault, DUEQ_EINVAL,
-                        "URL: it must begin with redis:// rediss:// valkey:// valkeys:// unix: or "
-                        "local:, for example redis://127.0.0.1:6379");
+    return dq_fault_set(
+        fault, DUEQ_EINVAL,
+        "URL: it must begin with redis:// rediss:// redis-cluster:// redis-sentinel:// "
+        "(or valkey…) unix: or local:, for example redis://127.0.0.1:6379");
 }

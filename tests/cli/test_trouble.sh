@@ -8,7 +8,7 @@ start_main
 for url in redis: redis:// "redis://host:0" "redis://host:65536" "redis://host:x" \
     "redis://[::1" "redis://host/notanumber" "redis://host?nosuch=1" "redis://%zz@host" unix: \
     "unix:relative" http://host nonsense "redis://host?timeout=soon" "redis://host?verify=maybe" \
-    "redis-cluster://a,b" "redis-sentinel://a/m" "redis://host?prefix=a{b"; do
+    "redis-cluster://a,,b" "redis-cluster://a/1" "redis-sentinel://a" "redis://host?prefix=a{b"; do
     run --url "$url" stats
     ends 2 "URL: "
 done

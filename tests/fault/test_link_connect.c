@@ -388,7 +388,7 @@ static void an_extra_connection_stands_beside(void **state)
     static const fake_step script[] = {ACCEPT, GREET, AWAIT_CLOSE, END};
     linked l = linked_to(script);
     dq_conn *conn;
-    assert_int_equal(dq_link_open_extra(l.link, &conn, dq_deadline_us(PLENTY_MS), &l.fault),
+    assert_int_equal(dq_link_open_extra(l.link, 0, &conn, dq_deadline_us(PLENTY_MS), &l.fault),
                      DUEQ_OK);
     assert_int_equal(dq_conn_client_id(conn), 7);
     assert_int_equal(dq_conn_owed(conn), 0);

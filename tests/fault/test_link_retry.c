@@ -110,8 +110,8 @@ static void final_errors_are_told_at_once(void **state)
          "'evalsha'"},
         {"-WRONGTYPE Operation against a key holding the wrong kind of value\r\n", DUEQ_ECORRUPT,
          "another type"},
-        {"-MOVED 3999 127.0.0.1:6381\r\n", DUEQ_ESERVER, "Cluster"},
-        {"-ASK 3999 127.0.0.1:6381\r\n", DUEQ_ESERVER, "Cluster"},
+        {"-MOVED 3999 127.0.0.1:6381\r\n", DUEQ_ESERVER, "redis-cluster://"},
+        {"-ASK 3999 127.0.0.1:6381\r\n", DUEQ_ESERVER, "redis-cluster://"},
         {"-ERR anything\x1b[31m else\r\n", DUEQ_ESERVER, "ERR anything\\x1b[31m else"},
         {"-NOSCRIPT for a command that is none\r\n", DUEQ_ESERVER, "NOSCRIPT"},
     };

@@ -25,6 +25,9 @@ static void check_accepted(const dq_url *url)
     must(again.kind == url->kind && again.tls == url->tls && again.db == url->db);
     must(url->kind != DQ_URL_TCP ||
          (again.port == url->port && strcmp(again.host, url->host) == 0));
+    must((url->seeds == NULL) == (again.seeds == NULL));
+    must(url->seeds == NULL || strcmp(again.seeds, url->seeds) == 0);
+    must(url->master == NULL || strcmp(again.master, url->master) == 0);
     must((url->path == NULL) == (again.path == NULL));
     must(url->path == NULL || strcmp(again.path, url->path) == 0);
     free(shown);

@@ -16,18 +16,19 @@ allowed() { awk '/^<!-- acl: end/ { inside = 0 } inside; /^<!-- acl:/ { inside =
 page_list=$(allowed | grep -oE '\+[a-z|]+' | tr -d + | tidy)
 
 probe_list=$(sed -nE 's/^ *\{(true|false), \{"([A-Z]+)"(, "([^"]*)")?.*/\2 \4/p' "$probe" |
-    awk '{ print $1 (($1 == "CLIENT") ? "|" $2 : "") }' | tidy)
+    awk '{ print $1 (($1 ~ /^(CLIENT|CLUSTER)$/) ? "|" $2 : "") }' | tidy)
 
 # Words in capitals and single quotes are commands, but for these, which are options or errors.
 script_list=$(cat "$DUEQ_SOURCE"/lua/*.lua "$DUEQ_SOURCE"/lua/shared/*.lua | sed 's/--.*//' |
     grep -oE "'[A-Z]{3,}'" | tr -d "'" | grep -vxE 'COUNT|LIMIT|OOM|PXAT|WITHSCORES' | tidy)
 
-# What the library sends: AUTH needs no permission, SELECT only another database. The words of
+# What the library sends: AUTH needs no permission, SELECT only another database, SENTINEL goes to
+# sentinels. The words of
 # error replies and of the embedded server are not sent; what doctor and facts ask can be refused.
 sent_list=$(find "$DUEQ_SOURCE/src/queue" "$DUEQ_SOURCE/src/wire" -name '*.c' ! -name 'local*' \
     ! -name probe.c ! -name doctor.c ! -name facts.c ! -name answer.c -exec cat {} + |
-    grep -oE '"[A-Z]{2,}"' | tr -d '"' | grep -vxE 'AUTH|SELECT' |
-    sed -E 's/^(ID|SETNAME|UNBLOCK)$/client|\1/; /^CLIENT$/d' | tidy)
+    grep -oE '"[A-Z]{2,}"' | tr -d '"' | grep -vxE 'AUTH|SELECT|SENTINEL' |
+    sed -E 's/^(ID|SETNAME|UNBLOCK)$/client|\1/; s/^SLOTS$/cluster|\0/; /^(CLIENT|CLUSTER)$/d' | tidy)
 
 [[ $page_list == *evalsha* ]] || fail "doc/production.md has an ACL line between its acl: comments"
 used_list=$(printf '%s\n%s\n' "$script_list" "$sent_list" | tidy)

@@ -34,7 +34,7 @@ local function load_texts()
 end
 
 local take_c = contents(source .. '/src/queue/take.c')
-local wait_c = contents(source .. '/src/queue/wait.c')
+local listen_c = contents(source .. '/src/queue/listen.c')
 
 local function constant(text, name)
   return tonumber(string.match(text, name .. ' = (%d+)')) or error('no constant ' .. name, 0)
@@ -59,7 +59,7 @@ local function make_setup(texts, changes)
     look_max_us = look_max_us, calm_us = look_max_us, standby_gap_us = 250000,
     standby_min_us = constant(take_c, 'STANDBY_MIN_US'),
     standby_jitter_us = constant(take_c, 'STANDBY_JITTER_US'),
-    listen_again_us = constant(wait_c, 'LISTEN_AGAIN_US'),
+    listen_again_us = constant(listen_c, 'AGAIN_US'),
     lease_ms = 30000, retry_us = 23000,
     latest_us = {}, futile_most = 0,
   }

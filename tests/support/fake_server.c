@@ -45,14 +45,14 @@ struct fake_server {
     int stop_fds[2];
     int gate_fds[2];
     pthread_t player;
-    atomic_int connections;
+    atomic_int connections, heard;
     atomic_bool ended;
     char wrong[512]; /* what went wrong, "" nothing */
 };
 
 static const char *const kind_names[] = {
-    "END",   "ACCEPT", "GREET",       "EXPECT", "ANSWER", "SEND",   "TRICKLE",
-    "FLOOD", "GATE",   "AWAIT_CLOSE", "CLOSE",  "RESET",  "REPEAT",
+    "END",     "ACCEPT", "GREET", "EXPECT",      "ANSWER", "SERVE", "SEND",
+    "TRICKLE", "FLOOD",  "GATE",  "AWAIT_CLOSE", "CLOSE",  "RESET", "REPEAT",
 };
 
 /* ---- The socket ------------------------------------------------------------------------------ */
@@ -222,6 +222,7 @@ static result expect(fake_server *f, const char *words)
         snprintf(f->wrong, sizeof f->wrong, "expected \"%s\", got \"%s\"", words, text);
         return WRONG;
     }
+    atomic_fetch_add(&f->heard, 1);
     return DONE;
 }
 
@@ -239,9 +240,17 @@ static result answer(fake_server *f, const fake_step *step)
     return DONE;
 }
 
+/* What a friendly server says to a command of the greeting, and to all else. */
+static const char *friendly(const char *command)
+{
+    if (strcmp(command, "TIME") == 0) {
+        return "*2\r\n$10\r\n1700000000\r\n$6\r\n123456\r\n";
+    }
+    return strcmp(command, "CLIENT ID") == 0 ? ":7\r\n" : "+OK\r\n";
+}
+
 static result greet(fake_server *f)
 {
-    static const char time_reply[] = "*2\r\n$10\r\n1700000000\r\n$6\r\n123456\r\n";
     for (;;) {
         result r = read_command(f);
         if (r != DONE) {
@@ -249,13 +258,42 @@ static result greet(fake_server *f)
         }
         char text[256];
         join(f->command, text, sizeof text);
-        if (strcmp(text, "TIME") == 0) {
-            return send_bytes(f, time_reply, sizeof time_reply - 1);
-        }
-        const char *reply = strcmp(text, "CLIENT ID") == 0 ? ":7\r\n" : "+OK\r\n";
+        const char *reply = friendly(text);
         r = send_bytes(f, reply, strlen(reply));
-        if (r != DONE) {
+        if (r != DONE || strcmp(text, "TIME") == 0) {
             return r;
+        }
+    }
+}
+
+static fake_rule *find_rule(fake_rule *rules, const char *command)
+{
+    for (fake_rule *rule = rules; rule->words != NULL; rule++) {
+        if (strncmp(command, rule->words, strlen(rule->words)) == 0 &&
+            (rule->times == 0 || atomic_load(&rule->used) < rule->times)) {
+            return rule;
+        }
+    }
+    return NULL;
+}
+
+static result serve(fake_server *f, fake_rule *rules)
+{
+    for (;;) {
+        result r = read_command(f);
+        if (r != DONE) {
+            return r == PEER_CLOSED ? DONE : r;
+        }
+        char text[256];
+        join(f->command, text, sizeof text);
+        fake_rule *rule = find_rule(rules, text);
+        const char *reply = rule == NULL ? friendly(text) : rule->reply;
+        if (rule != NULL) {
+            atomic_fetch_add(&rule->used, 1);
+        }
+        r = reply == NULL ? PEER_CLOSED : send_bytes(f, reply, strlen(reply));
+        if (r != DONE) {
+            return r == PEER_CLOSED ? DONE : r;
         }
     }
 }
@@ -303,6 +341,8 @@ static result play_step(fake_server *f, const fake_step *step)
         return expect(f, step->text);
     case FAKE_ANSWER:
         return answer(f, step);
+    case FAKE_SERVE:
+        return serve(f, (fake_rule *)(void *)(uintptr_t)step->text);
     case FAKE_SEND: {
         result sent = send_bytes(f, step->text, step->len);
         return sent == PEER_CLOSED ? DONE : sent; /* what comes next shows whether that matters */
@@ -371,9 +411,11 @@ static void listen_unix(fake_server *f)
         bind(f->listen_fd, (const struct sockaddr *)(const void *)&address, sizeof address), 0);
 }
 
-static void listen_tcp(fake_server *f)
+static void listen_tcp(fake_server *f, int port)
 {
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct sockaddr_in address = {.sin_family = AF_INET,
+                                  .sin_port = htons((uint16_t)port),
+                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t address_len = sizeof address;
     f->listen_fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     assert_int_equal(
@@ -390,7 +432,7 @@ fake_server *fake_start(const fake_step *script, const fake_options *options)
     f->script = script;
     f->fd = -1;
     if (options != NULL && options->tcp) {
-        listen_tcp(f);
+        listen_tcp(f, options->port);
     } else {
         listen_unix(f);
     }
@@ -449,6 +491,11 @@ const char *fake_url(const fake_server *f)
 int fake_connections(fake_server *f)
 {
     return atomic_load(&f->connections);
+}
+
+int fake_heard(fake_server *f)
+{
+    return atomic_load(&f->heard);
 }
 
 void fake_open_gate(fake_server *f)

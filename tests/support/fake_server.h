@@ -14,6 +14,7 @@
 #ifndef TESTS_SUPPORT_FAKE_SERVER_H
 #define TESTS_SUPPORT_FAKE_SERVER_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -23,6 +24,7 @@ typedef enum fake_kind {
     FAKE_GREET,
     FAKE_EXPECT,
     FAKE_ANSWER,
+    FAKE_SERVE,
     FAKE_SEND,
     FAKE_TRICKLE,
     FAKE_FLOOD,
@@ -39,6 +41,14 @@ typedef struct fake_step {
     size_t len;
     int count;
 } fake_step;
+
+/* Commands that begin with `words` are answered so; the first rule that fits counts. */
+typedef struct fake_rule {
+    const char *words; /* NULL: the end of the rules */
+    const char *reply; /* NULL: the connection is closed */
+    int times;         /* how often it is used; 0: always */
+    atomic_int used;
+} fake_rule;
 
 /* The end: closes what is open. Every script has one, or REPEAT. */
 #define END                  \
@@ -64,6 +74,11 @@ typedef struct fake_step {
 #define ANSWER(n, bytes)                         \
     {                                            \
         FAKE_ANSWER, bytes, sizeof(bytes) - 1, n \
+    }
+/* Answers whatever comes by rules (an array of fake_rule), and greets, until the peer closes. */
+#define SERVE(rules)                                          \
+    {                                                         \
+        FAKE_SERVE, (const char *)(const void *)(rules), 0, 0 \
     }
 /* Sends bytes; that the peer has gone is no error. */
 #define SEND(bytes)                            \
@@ -112,7 +127,8 @@ typedef struct fake_step {
 typedef struct fake_server fake_server;
 
 typedef struct fake_options {
-    bool tcp; /* a free port of 127.0.0.1; else a Unix socket */
+    bool tcp; /* a port of 127.0.0.1; else a Unix socket */
+    int port; /* 0: a free one */
 } fake_options;
 
 /* Listens already when it returns. The script must live as long. NULL options: all defaults. */
@@ -123,6 +139,7 @@ void fake_end(fake_server *f);
 
 const char *fake_url(const fake_server *f); /* borrowed */
 int fake_connections(fake_server *f);       /* accepted so far */
+int fake_heard(fake_server *f);             /* commands that EXPECT has read so far */
 void fake_open_gate(fake_server *f);
 
 #endif

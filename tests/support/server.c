@@ -29,6 +29,7 @@ struct test_server {
     char tcp_url[64];
     int port;
     int tls_port;
+    bool sentinel;
     pid_t pid;
     int wait_status; /* of the last child that ended */
     valkeyContext *context;
@@ -36,7 +37,7 @@ struct test_server {
 
 /* ---- Starting -------------------------------------------------------------------------------- */
 
-static int free_port(void)
+int server_free_port(void)
 {
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t address_len = sizeof address;
@@ -75,25 +76,26 @@ static void write_config(const test_server *s, const server_options *options)
 }
 
 /* In the child; between fork and exec, so async-signal-safe calls only. */
-static void become_server(const char *dir, const char *program, pid_t parent)
+static void become_server(const test_server *s, const char *program, pid_t parent)
 {
     sigset_t none;
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
     signal(SIGCHLD, SIG_DFL);
     prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (getppid() != parent || chdir(dir) < 0) _exit(126);
+    if (getppid() != parent || chdir(s->folder.path) < 0) _exit(126);
 
     int log_fd = open("server.log", O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
     int null_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
     dup2(null_fd, STDIN_FILENO);
     dup2(log_fd, STDOUT_FILENO);
     dup2(log_fd, STDERR_FILENO);
+    const char *mode = s->sentinel ? "--sentinel" : NULL;
     if (program != NULL) {
-        execlp(program, program, "redis.conf", (char *)NULL);
+        execlp(program, program, "redis.conf", mode, (char *)NULL);
     } else {
-        execlp("redis-server", "redis-server", "redis.conf", (char *)NULL);
-        execlp("valkey-server", "valkey-server", "redis.conf", (char *)NULL);
+        execlp("redis-server", "redis-server", "redis.conf", mode, (char *)NULL);
+        execlp("valkey-server", "valkey-server", "redis.conf", mode, (char *)NULL);
     }
     _exit(127);
 }
@@ -105,7 +107,7 @@ static void spawn(test_server *s)
     pid_t parent = getpid();
     s->pid = fork();
     if (s->pid < 0) fail_msg("fork: %s", strerror(errno));
-    if (s->pid == 0) become_server(s->folder.path, program, parent);
+    if (s->pid == 0) become_server(s, program, parent);
 }
 
 /* True when the child has ended; it is reaped then. */
@@ -189,8 +191,8 @@ static void explain_end(const test_server *s)
 
 static void choose_ports(test_server *s, const server_options *options)
 {
-    if (options->tcp) s->port = free_port();
-    if (options->tls_cert_file != NULL) s->tls_port = free_port();
+    if (options->tcp) s->port = server_free_port();
+    if (options->tls_cert_file != NULL) s->tls_port = server_free_port();
     if (s->port != 0) {
         snprintf(s->tcp_url, sizeof s->tcp_url, "redis://127.0.0.1:%d", s->port);
     }
@@ -202,6 +204,7 @@ test_server *server_start(const server_options *options)
     if (options == NULL) options = &DEFAULTS;
     test_server *s = calloc(1, sizeof *s);
     if (s == NULL) fail_msg("out of memory");
+    s->sentinel = options->sentinel;
     folder_make(&s->folder);
     snprintf(s->socket, sizeof s->socket, "%s/s.sock", s->folder.path);
     snprintf(s->url, sizeof s->url, "unix:%s", s->socket);
@@ -307,9 +310,16 @@ pid_t server_pid(const test_server *s)
 
 /* ---- Raw commands ---------------------------------------------------------------------------- */
 
+/* A server that changes its role closes its clients' connections; writing to one would be a signal. */
+static bool was_hung_up(const test_server *s)
+{
+    char byte;
+    return recv(s->context->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
+}
+
 static valkeyReply *ask(test_server *s, const char *format, va_list words)
 {
-    if (s->context != NULL && s->context->err != 0) disconnect(s);
+    if (s->context != NULL && (s->context->err != 0 || was_hung_up(s))) disconnect(s);
     if (s->context == NULL && !connect_once(s)) {
         fail_msg("%s: the test's server takes no connection", format);
     }

@@ -32,8 +32,9 @@ typedef struct test_server test_server;
 
 /* Zero is the default of each. */
 typedef struct server_options {
-    bool tcp;  /* also listen on a free port of 127.0.0.1 */
-    bool keep; /* an append-only file: server_restart() brings the data back */
+    bool tcp;      /* also listen on a free port of 127.0.0.1 */
+    bool keep;     /* an append-only file: server_restart() brings the data back */
+    bool sentinel; /* a Redis Sentinel in place of a server */
 
     const char *tls_cert_file; /* with the next: also listen with TLS on a free port of 127.0.0.1 */
     const char *tls_key_file;
@@ -55,6 +56,8 @@ const char *server_dir(const test_server *s);
 int server_port(const test_server *s);
 int server_tls_port(const test_server *s);
 pid_t server_pid(const test_server *s); /* 0 while it is down */
+/* A port of 127.0.0.1 that nobody listens on now. */
+int server_free_port(void);
 
 /* What can happen to it. Each returns once it has happened. */
 void server_shut_down(test_server *s); /* in good order */

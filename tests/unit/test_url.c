@@ -43,6 +43,11 @@ static void check_good(const good_case *c)
     assert_int_equal(url.connect_timeout_ms, want->connect_timeout_ms);
     assert_int_equal(url.no_verify, want->no_verify);
     assert_int_equal(url.any_eviction, want->any_eviction);
+    assert_int_equal(url.seed_host, want->seed_host);
+    assert_text(c->text, "seeds", url.seeds, want->seeds);
+    assert_text(c->text, "master", url.master, want->master);
+    assert_text(c->text, "sentinel_user", url.sentinel_user, want->sentinel_user);
+    assert_text(c->text, "sentinel_password", url.sentinel_password, want->sentinel_password);
     assert_text(c->text, "host", url.host, want->host);
     assert_text(c->text, "path", url.path, want->path);
     assert_text(c->text, "user", url.user, want->user);
@@ -138,6 +143,39 @@ static void good_forms_are_read(void **state)
          "local:/var/lib/app",
          {.kind = DQ_URL_LOCAL, .path = S("/var/lib/app")}},
         {"local:////d", "local:////d", {.kind = DQ_URL_LOCAL, .path = S("//d")}},
+        {"redis-cluster://a",
+         "redis-cluster://a:6379",
+         {.kind = DQ_URL_CLUSTER, .seeds = S("a:6379")}},
+        {"redis-cluster://u:p@a:1,b,[::1]:3/0?prefix=x",
+         "redis-cluster://u:***@a:1,b:6379,[::1]:3",
+         {.kind = DQ_URL_CLUSTER,
+          .seeds = S("a:1,b:6379,[::1]:3"),
+          .user = S("u"),
+          .password = S("p"),
+          .prefix = S("x")}},
+        {"Valkeys-Cluster://a,b?endpoints=seed",
+         "rediss-cluster://a:6379,b:6379",
+         {.kind = DQ_URL_CLUSTER, .tls = true, .seeds = S("a:6379,b:6379"), .seed_host = true}},
+        {"rediss-cluster://a?endpoints=announced",
+         "rediss-cluster://a:6379",
+         {.kind = DQ_URL_CLUSTER, .tls = true, .seeds = S("a:6379")}},
+        {"redis-sentinel://a,b:1/my.master",
+         "redis-sentinel://a:26379,b:1/my.master",
+         {.kind = DQ_URL_SENTINEL,
+          .port = 26379,
+          .seeds = S("a:26379,b:1"),
+          .master = S("my.master")}},
+        {"rediss-sentinel://:p@a/m/3?sentinel_user=su&sentinel_password=s%26p",
+         "rediss-sentinel://:***@a:26379/m/3",
+         {.kind = DQ_URL_SENTINEL,
+          .tls = true,
+          .port = 26379,
+          .seeds = S("a:26379"),
+          .master = S("m"),
+          .db = 3,
+          .password = S("p"),
+          .sentinel_user = S("su"),
+          .sentinel_password = S("s&p")}},
         {"local:?prefix=x", "local:", {.kind = DQ_URL_LOCAL, .prefix = S("x")}},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -157,9 +195,29 @@ static void wrong_forms_are_named(void **state)
         {"redis:/h", "begin with"},
         {"redis:h", "begin with"},
         {" redis://h", "begin with"},
-        {"redis-cluster://a,b", "not supported yet"},
-        {"rediss-cluster://a", "not supported yet"},
-        {"redis-sentinel://a/m", "not supported yet"},
+        {"redis-cluster:a", "begin with"},
+        {"redis-cluster://", "host is missing"},
+        {"redis-cluster://a,,b", "host is missing"},
+        {"redis-cluster://a,b,", "host is missing"},
+        {"redis-cluster://a:0,b", "port must be"},
+        {"redis-cluster://a,b:x", "port must be"},
+        {"redis-cluster://a,[::1", "host must be"},
+        {"redis-cluster://a, b", "host must be"},
+        {"redis-cluster://a/1", "database 0 alone"},
+        {"redis-cluster://a?db=2", "database 0 alone"},
+        {"redis-cluster://a/m", "number of a database"},
+        {"redis-cluster://a?endpoints=here", "announced or seed"},
+        {"redis-cluster://a?sentinel_user=u", "not an option"},
+        {"redis-sentinel://", "host is missing"},
+        {"redis-sentinel://a,b", "name of the master"},
+        {"redis-sentinel://a,b/", "name of the master"},
+        {"redis-sentinel://a,b/?db=1", "name of the master"},
+        {"redis-sentinel://a,b//1", "name of the master"},
+        {"redis-sentinel://a/my%20master", "name of the master"},
+        {"redis-sentinel://a/m/x", "number of a database"},
+        {"redis-sentinel://a/m?sentinel_password=", "must be a text"},
+        {"redis-sentinel://a/m?endpoints=seed", "there are prefix="},
+        {"redis://a?endpoints=seed", "not an option"},
         {"redis://", "host is missing"},
         {"redis:///2", "host is missing"},
         {"redis://:6379", "host is missing"},
@@ -236,14 +294,36 @@ static void no_text_holds_the_password(void **state)
 {
     (void)state;
     static const char *const texts[] = {
-        "redis://u:s3cret@",         "redis://u:s3cret@h:x",    "redis://u:s3cret%@h",
-        "redis://u:s3cret@h h",      "redis://u:s3cret@[::1",   "redis://u:s3cret/x@h",
-        "redis://u:s3cret?x@h",      "redis://u:x?s3cret@h",    "redis://u:1?s3cret=@h",
-        "redis://u:1/s3cret@h",      "redis://h?x=u:s3cret@h",  "redis://u:@s3cret@h:y",
-        "redis://u@a:1?s3cret@h",    "redis://u:s3cret@h/nodb", "redis://u:s3cret@h?x=1",
-        "redis://u:s3cret@h?db=x",   "unix://u:s3cret@host/s",  "unix://u:s3cret/x@/s",
-        "redis://u:s3cret",          "redis://u:s3cret/0",      "http://u:s3cret@h",
-        "redis-cluster://:s3cret@h", "redis://u:s3cret@h",      "unix://u:s3cret@/s",
+        "redis://u:s3cret@",
+        "redis://u:s3cret@h:x",
+        "redis://u:s3cret%@h",
+        "redis://u:s3cret@h h",
+        "redis://u:s3cret@[::1",
+        "redis://u:s3cret/x@h",
+        "redis://u:s3cret?x@h",
+        "redis://u:x?s3cret@h",
+        "redis://u:1?s3cret=@h",
+        "redis://u:1/s3cret@h",
+        "redis://h?x=u:s3cret@h",
+        "redis://u:@s3cret@h:y",
+        "redis://u@a:1?s3cret@h",
+        "redis://u:s3cret@h/nodb",
+        "redis://u:s3cret@h?x=1",
+        "redis://u:s3cret@h?db=x",
+        "unix://u:s3cret@host/s",
+        "unix://u:s3cret/x@/s",
+        "redis://u:s3cret",
+        "redis://u:s3cret/0",
+        "http://u:s3cret@h",
+        "redis-cluster://:s3cret@h",
+        "redis://u:s3cret@h",
+        "unix://u:s3cret@/s",
+        "redis-cluster://u:s3cret@h,i,:1",
+        "redis-cluster://u:s3cret@h,i?nonsense=1",
+        "redis-sentinel://u:s3cret@h,i",
+        "redis-sentinel://u:s3cret@h/m?sentinel_password=s3cret",
+        "redis-sentinel://h/m?sentinel_password=s3cret%",
+        "redis-sentinel://h/m?sentinel_password=s3cret&nonsense=1",
     };
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
         dq_url url;
@@ -259,9 +339,40 @@ static void no_text_holds_the_password(void **state)
     }
 }
 
+/* Each of several places in turn, and how one server there is spoken to. */
+static void places_are_found_one_by_one(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *host, *place;
+        int port;
+    } wanted[] = {{"a", "a:1", 1}, {"10.0.0.1", "10.0.0.1:6379", 6379}, {"::1", "[::1]:3", 3}};
+    dq_url url, one;
+    assert_int_equal(dq_url_parse(&url, "rediss-cluster://u:p@a:1,10.0.0.1,[::1]:3", NULL), 0);
+    assert_int_equal(dq_url_seed_count(&url), 3);
+    char *host;
+    int port;
+    for (size_t i = 0; i < 3; i++) {
+        assert_true(dq_url_seed(&url, i, &host, &port));
+        assert_string_equal(host, wanted[i].host);
+        assert_int_equal(port, wanted[i].port);
+        assert_true(dq_url_at(&one, &url, host, port));
+        char place[DQ_URL_PLACE_MAX];
+        assert_string_equal(dq_url_place(&one, place), wanted[i].place);
+        assert_int_equal(one.kind, DQ_URL_TCP);
+        assert_true(one.tls);
+        assert_string_equal(one.password, "p");
+        dq_url_clear(&one);
+        free(host);
+    }
+    assert_false(dq_url_seed(&url, 3, &host, &port));
+    dq_url_clear(&url);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
+        cmocka_unit_test(places_are_found_one_by_one),
         cmocka_unit_test(good_forms_are_read),
         cmocka_unit_test(wrong_forms_are_named),
         cmocka_unit_test(no_text_holds_the_password),
