@@ -14,10 +14,11 @@ local m = redis.call('HMGET', meta, 'partitions', 'max_attempts', 'dead_max', 'd
 if m[1] ~= partitions then return {STALE} end
 check_types({due, dead}, {tries, body})
 
--- What a failure whose lease has ended is answered.
-local function judge_ended(id, receipt, score)
+-- What a failure whose lease has ended is answered. One that was taken down is known as such also
+-- when the task has been taken again since.
+local function judge_ended(id, receipt)
   local _, lease, extended = read_tries(redis.call('HGET', tries, id))
-  if score or lease ~= receipt or extended ~= '' then return LOST end
+  if lease ~= receipt or extended ~= '' then return LOST end
   return redis.call('ZSCORE', dead, id) and AGAIN_DEAD or AGAIN_OK
 end
 
@@ -26,7 +27,7 @@ local head = math.huge
 
 local function fail(id, receipt, delay_us, limit, hopeless, why)
   local score = redis.call('ZSCORE', leased, id)
-  if not held(id, receipt, score) then return judge_ended(id, receipt, score) end
+  if not held(id, receipt, score) then return judge_ended(id, receipt) end
   local record = redis.call('HGET', body, id)
   redis.call('ZREM', leased, id)
   if not record then return LOST end
