@@ -8,6 +8,8 @@ typedef struct work_request {
     dueq_worker_options options; /* neither handler nor callbacks are set */
     bool log_json;
     dueq_worker_queue *queues;
+    char **names; /* theirs */
+    size_t name_count;
     char *secret;
 } work_request;
 

@@ -181,19 +181,19 @@ static int check_together(const cli_call *call)
 
 /* ---- Single values */
 
-/* "mail=3": a queue and its weight. Cuts the word where the name ends. */
-static int read_queue(char *word, dueq_worker_queue *queue)
+/* "mail=3": a queue and its weight. The name is a copy: the word itself is what ps shows. */
+static int read_queue(const char *word, char **name, dueq_worker_queue *queue)
 {
-    char *weight = strchr(word, '=');
+    size_t name_len = strcspn(word, "=");
+    const char *weight = word[name_len] == '=' ? word + name_len + 1 : NULL;
     int64_t number = 1;
 
-    if (weight != NULL) *weight++ = '\0';
-    if (!session_check_queue(word)) return STATUS_USAGE;
+    *name = mem_copy(word, name_len);
+    if (!session_check_queue(*name)) return STATUS_USAGE;
     if (weight != NULL && !text_to_number(weight, 1, WEIGHT_MAX, &number))
-        return say_usage("%s=%s: a weight is a number from 1 to %d", word, weight, WEIGHT_MAX);
-    if (weight != NULL && opt.strict)
-        return say_usage("%s=%s: weights do not go with --strict", word, weight);
-    *queue = (dueq_worker_queue){.name = word, .weight = (int)number};
+        return say_usage("%s: a weight is a number from 1 to %d", word, WEIGHT_MAX);
+    if (weight != NULL && opt.strict) return say_usage("%s: weights do not go with --strict", word);
+    *queue = (dueq_worker_queue){.name = *name, .weight = (int)number};
     return STATUS_DONE;
 }
 
@@ -202,8 +202,10 @@ static int read_queues(const cli_call *call, work_request *request)
     int status = STATUS_DONE;
 
     request->queues = mem_make(call->operand_count * sizeof(*request->queues));
+    request->names = mem_make(call->operand_count * sizeof(*request->names));
+    request->name_count = call->operand_count;
     for (size_t i = 0; i < call->operand_count && status == STATUS_DONE; i++)
-        status = read_queue(call->operands[i], &request->queues[i]);
+        status = read_queue(call->operands[i], &request->names[i], &request->queues[i]);
     request->options.queues = request->queues;
     request->options.queue_count = call->operand_count;
     return status;
@@ -352,5 +354,7 @@ void work_clear(work_request *request)
 {
     if (request->secret != NULL) explicit_bzero(request->secret, strlen(request->secret));
     free(request->secret);
+    for (size_t i = 0; i < request->name_count; i++) free(request->names[i]);
+    free(request->names);
     free(request->queues);
 }

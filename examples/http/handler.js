@@ -6,7 +6,8 @@
 //     dueq work QUEUE --http http://127.0.0.1:PORT/
 //
 // 200 the task is done; 503 come back later (while DIR/paused exists); 410 it never will be (it is
-// empty). Anything else is tried again too, after dueq's own backoff.
+// empty, or its id too long for the name of a file). Anything else is tried again too, after dueq's
+// own backoff.
 'use strict';
 
 const crypto = require('node:crypto');
@@ -18,6 +19,7 @@ const secret = process.env.DUEQ_HTTP_SECRET;
 const [folder, port] = process.argv.slice(2);
 const AGE_MAX_S = 300; // of a request: an older one may be a recording
 const BODY_LEN_MAX = 64 * 1024 * 1024;
+const NAME_LEN_MAX = 200; // of a file; file systems take some 50 more
 
 if (!secret || !port) {
     console.error('usage: DUEQ_HTTP_SECRET=... node handler.js DIR PORT');
@@ -34,9 +36,14 @@ function isSigned(headers, body) {
     return crypto.timingSafeEqual(mac.update(body).digest(), Buffer.from(said, 'hex'));
 }
 
+// It begins with "task-", so that ".." is an id as any other.
+function fileName(id) {
+    return `task-${id.replaceAll('/', '%2F')}`;
+}
+
 // The work. A task may come twice, so it is such that doing it twice does no harm.
-async function store(id, body) {
-    const file = path.join(folder, `task-${id.replaceAll('/', '%2F')}`);
+async function store(name, body) {
+    const file = path.join(folder, name);
     const part = `${file}.${crypto.randomUUID()}.part`;
     await fs.promises.writeFile(part, body, { flag: 'wx' });
     await fs.promises.rename(part, file);
@@ -60,6 +67,7 @@ function answer(response, status, text, headers = {}) {
 
 async function handle(request, response) {
     const body = await readBody(request);
+    const name = fileName(request.headers['dueq-id'] ?? '');
     if (body === null) {
         answer(response, 413, 'the payload is too large', { Connection: 'close' });
     } else if (!isSigned(request.headers, body)) {
@@ -68,8 +76,10 @@ async function handle(request, response) {
         answer(response, 503, 'paused', { 'Retry-After': 60 });
     } else if (body.length === 0) {
         answer(response, 410, 'the payload is empty');
+    } else if (name.length > NAME_LEN_MAX) {
+        answer(response, 410, 'the id is too long for the name of a file');
     } else {
-        await store(request.headers['dueq-id'], body);
+        await store(name, body);
         answer(response, 200, 'stored');
     }
 }

@@ -6,7 +6,8 @@
     dueq work QUEUE --http http://127.0.0.1:PORT/
 
 200 the task is done; 503 come back later (while DIR/paused exists); 410 it never will be (it is
-empty). Anything else is tried again too, after dueq's own backoff.
+empty, or its id too long for the name of a file). Anything else is tried again too, after dueq's
+own backoff.
 """
 import hashlib
 import hmac
@@ -20,6 +21,7 @@ FOLDER = sys.argv[1]
 PORT = int(sys.argv[2])
 AGE_MAX_S = 300  # of a request: an older one may be a recording
 BODY_LEN_MAX = 64 * 1024 * 1024
+NAME_LEN_MAX = 200  # of a file; file systems take some 50 more
 
 
 def number(text, digits_max):
@@ -41,9 +43,14 @@ def is_signed(headers, body):
     return hmac.compare_digest(wanted.encode(), parts.get("v1", "").encode())
 
 
-def store(task_id, body):
+def file_name(task_id):
+    """It begins with "task-", so that ".." is an id as any other."""
+    return "task-" + task_id.replace("/", "%2F")
+
+
+def store(name, body):
     """The work. A task may come twice, so it is such that doing it twice does no harm."""
-    path = os.path.join(FOLDER, "task-" + task_id.replace("/", "%2F"))
+    path = os.path.join(FOLDER, name)
     part = f"{path}.{time.monotonic_ns()}.part"
     with open(part, "xb") as file:
         file.write(body)
@@ -70,12 +77,15 @@ class Handler(BaseHTTPRequestHandler):
             self.handle_task(body)
 
     def handle_task(self, body):
+        name = file_name(self.headers["Dueq-Id"])
         if os.path.exists(os.path.join(FOLDER, "paused")):
             self.answer(503, "paused", {"Retry-After": "60"})
         elif not body:
             self.answer(410, "the payload is empty")
+        elif len(name) > NAME_LEN_MAX:
+            self.answer(410, "the id is too long for the name of a file")
         else:
-            store(self.headers["Dueq-Id"], body)
+            store(name, body)
             self.answer(200, "stored")
 
     def answer(self, status, text, headers=()):

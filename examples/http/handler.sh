@@ -7,12 +7,14 @@
 #     dueq work QUEUE --http http://127.0.0.1:PORT/
 #
 # 200 the task is done; 503 come back later (while DIR/paused exists); 410 it never will be (it is
-# empty). Anything else is tried again too, after dueq's own backoff.
+# empty, or its id too long for the name of a file). Anything else is tried again too, after dueq's
+# own backoff.
 set -euo pipefail
 export LC_ALL=C
 
 age_max_s=300 # of a request: an older one may be a recording
 body_len_max=$((64 * 1024 * 1024))
+name_len_max=200 # of a file; file systems take some 50 more
 
 if (($# == 2)); then
     export HANDLER_FOLDER=$1
@@ -97,7 +99,9 @@ head -c "$length" >"$body"
 is_signed || answer 401 Unauthorized "the signature is missing, wrong or old"
 [[ ! -e $HANDLER_FOLDER/paused ]] || answer 503 "Service Unavailable" paused "Retry-After: 60"
 ((length > 0)) || answer 410 Gone "the payload is empty"
+name=task-${header[dueq-id]//\//%2F} # with "task-" even ".." is an id as any other
+((${#name} <= name_len_max)) || answer 410 Gone "the id is too long for the name of a file"
 
 # The work. A task may come twice, so it is such that doing it twice does no harm.
-mv "$body" "$HANDLER_FOLDER/task-${header[dueq-id]//\//%2F}"
+mv "$body" "$HANDLER_FOLDER/$name"
 answer 200 OK stored

@@ -13,6 +13,7 @@ const path = require('node:path');
 const readline = require('node:readline');
 
 const outbox = process.argv[2];
+const NAME_LEN_MAX = 200; // of a file; file systems take some 50 more
 const atWork = new Map(); // receipt -> what stops the work when the lease is lost
 
 class Hopeless extends Error {} // never to be mended by trying again
@@ -37,6 +38,13 @@ function render(task) {
   return `To: ${to}\n\n${text}\n`;
 }
 
+// It begins with "task-", so that ".." is an id as any other.
+function fileName(task) {
+  const name = `task-${encodeURIComponent(task.id ?? task.id_base64)}`;
+  if (name.length > NAME_LEN_MAX) throw new Hopeless('the id is too long for the name of a file');
+  return name;
+}
+
 // All or nothing: a reader of the outbox never sees half a message.
 async function put(name, text, signal) {
   const file = path.join(outbox, name);
@@ -48,7 +56,7 @@ async function handle(task) {
   const lost = new AbortController();
   atWork.set(task.receipt, lost);
   try {
-    await put(encodeURIComponent(task.id ?? task.id_base64), render(task), lost.signal);
+    await put(fileName(task), render(task), lost.signal);
     answer(task, 'done');
   } catch (error) {
     if (lost.signal.aborted) answer(task, 'release'); // somebody else has it: any answer will do

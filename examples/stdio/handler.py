@@ -16,6 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import quote
 
 THREADS = 8  # tasks at a time, at most: as many as --window says
+NAME_LEN_MAX = 200  # of a file; file systems take some 50 more
 
 at_work = {}  # by receipt: an event that is set when the lease is lost
 stdout_lock = threading.Lock()
@@ -41,6 +42,14 @@ def render(task):
     return f"To: {to}\n\n{text}\n"
 
 
+def file_name(task):
+    """It begins with "task-", so that ".." is an id as any other; ValueError when it is too long."""
+    name = "task-" + quote(task.get("id", task.get("id_base64")), safe="")
+    if len(name) > NAME_LEN_MAX:
+        raise ValueError("the id is too long for the name of a file")
+    return name
+
+
 def put(outbox, name, text):
     """All or nothing: a reader of the outbox never sees half a message."""
     path = os.path.join(outbox, name)
@@ -51,10 +60,10 @@ def put(outbox, name, text):
 
 def handle(task, outbox):
     try:
-        text = render(task)
+        name, text = file_name(task), render(task)
         if at_work[task["receipt"]].is_set():  # somebody else has it by now: any answer will do
             return answer(task, "release")
-        put(outbox, quote(task.get("id", task.get("id_base64")), safe=""), text)
+        put(outbox, name, text)
         return answer(task, "done")
     except ValueError as error:  # never to be mended by trying again
         return answer(task, "dead", error=str(error))

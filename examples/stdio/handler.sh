@@ -7,6 +7,7 @@
 # the folder OUTBOX that is named by the task's id. A task may come twice, so doing it twice must do
 # no harm: the second time the same file is written again.
 outbox=$1
+name_len_max=200 # of a file; file systems take some 50 more
 
 # answer RESULT [ERROR]: one line. Without --window there is one task at a time, so that an answer
 # need not say whose it is.
@@ -30,8 +31,11 @@ put() {
 while IFS= read -r line; do
     # {"lost":...} tells of a lease that ended while we were at it; it has been answered by now.
     case $line in '{"lost":'*) continue ;; esac
-    name=$(printf '%s\n' "$line" | jq -r '.id // .id_base64 | @uri')
-    if ! text=$(render); then
+    # It begins with "task-", so that ".." is an id as any other.
+    name=task-$(printf '%s\n' "$line" | jq -r '.id // .id_base64 | @uri')
+    if [ "${#name}" -gt "$name_len_max" ]; then
+        answer dead "the id is too long for the name of a file"
+    elif ! text=$(render); then
         answer dead "the payload is no message"
     elif ! put "$name" "$text"; then
         answer retry "cannot write to the outbox"

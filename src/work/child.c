@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -20,17 +21,26 @@ void dq_child_close(int *fd)
     *fd = -1;
 }
 
+/* A folder may be "executed" too, as far as access() knows. */
+static int look_at(const char *path)
+{
+    struct stat found;
+    if (stat(path, &found) < 0 || access(path, X_OK) < 0) return errno;
+    return S_ISREG(found.st_mode) ? 0 : EACCES;
+}
+
 int dq_child_look_up(const char *program)
 {
     const char *path = getenv("PATH");
-    if (strchr(program, '/') != NULL) return access(program, X_OK) == 0 ? 0 : errno;
+    if (strchr(program, '/') != NULL) return look_at(program);
     int error = ENOENT;
     for (const char *at = path == NULL ? "/bin:/usr/bin" : path; at != NULL;) {
         char whole[PATH_MAX];
         int len = (int)strcspn(at, ":");
         snprintf(whole, sizeof whole, "%.*s%s%s", len, at, len > 0 ? "/" : "", program);
-        if (access(whole, X_OK) == 0) return 0;
-        if (errno != ENOENT && errno != ENOTDIR) error = errno;
+        int its_error = look_at(whole);
+        if (its_error == 0) return 0;
+        if (its_error != ENOENT && its_error != ENOTDIR) error = its_error;
         at = at[len] == ':' ? at + len + 1 : NULL;
     }
     return error;

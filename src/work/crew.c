@@ -115,6 +115,7 @@ static int open_stdio(dq_crew *crew, const dq_crew_options *o, dq_fault *fault)
         .grace_ms = o->worker->grace_ms,
         .desk = crew->desk,
         .nudge_fd = crew->nudge_fd,
+        .stops = o->stops,
         .log = o->log,
     };
     return dq_stdio_open(&crew->stdio, &options, fault);

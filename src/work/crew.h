@@ -27,7 +27,8 @@ size_t dq_crew_room(const dueq_worker_options *options);
 
 typedef struct dq_crew_options {
     const dueq_worker_options *worker;
-    int through_fd; /* see dq_desk_make() */
+    int through_fd;          /* see dq_desk_make() */
+    const atomic_int *stops; /* asked of the worker so far; outlives the crew */
     dq_log *log;
 } dq_crew_options;
 

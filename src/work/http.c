@@ -26,6 +26,8 @@ struct dq_http {
     size_t transfer_count;
     dq_http_transfer *free_transfers;
     size_t active_count;
+    size_t able_count;   /* as the desk was told last */
+    int64_t retry_at_us; /* nothing can be begun before; DQ_NEVER_US: something can now */
     bool closing;
     pthread_t thread;
 };
@@ -63,26 +65,40 @@ static void end(dq_http *http, dq_http_transfer *transfer, dueq_verdict verdict)
 
 /* What is left on a desk that closes is begun whatever is known of the endpoint: it is to be
  * cleared. */
-static size_t room(const dq_http *http)
+static size_t room(const dq_http *http, int64_t now_us)
 {
     size_t most = http->transfer_count;
-    if (!http->closing) most = dq_http_reach_room(&http->reach, most);
+    if (!http->closing) most = dq_http_reach_room(&http->reach, most, now_us);
     return most > http->active_count ? most - http->active_count : 0;
 }
 
+/* The desk nudges when it has something new; only for the endpoint's sake there is a time to look
+ * again: by the same reading of the clock, or an empty desk would be looked at without end. */
 static void begin_what_there_is_room_for(dq_http *http)
 {
-    while (room(http) > 0) {
+    int64_t now_us = dq_mono_us();
+    while (room(http, now_us) > 0) {
         dueq_job *job = dq_desk_next(http->desk);
-        if (job == NULL) return;
+        if (job == NULL) break;
         begin(http, job);
     }
+    bool idle = http->active_count == 0;
+    http->retry_at_us = idle ? dq_http_reach_retry_at(&http->reach, now_us) : DQ_NEVER_US;
+}
+
+static void tell_what_there_is_use_for(dq_http *http)
+{
+    size_t able_count = dq_http_reach_able(&http->reach, http->transfer_count);
+    if (able_count == http->able_count) return;
+    http->able_count = able_count;
+    dq_desk_set_able(http->desk, able_count);
 }
 
 static void move_bytes(dq_http *http)
 {
     int running;
     curl_multi_perform(http->multi, &running);
+    tell_what_there_is_use_for(http);
 }
 
 static void finish_what_is_through(dq_http *http)
@@ -92,7 +108,9 @@ static void finish_what_is_through(dq_http *http)
     while ((said = curl_multi_info_read(http->multi, &left)) != NULL) {
         CURLcode code = said->data.result; /* `said` goes with the transfer */
         dq_http_transfer *transfer = dq_http_transfer_of(said->easy_handle);
-        end(http, transfer, dq_http_transfer_judge(transfer, code));
+        dueq_verdict verdict = dq_http_transfer_judge(transfer, code);
+        tell_what_there_is_use_for(http); /* first: a job that is back makes room for another */
+        end(http, transfer, verdict);
     }
 }
 
@@ -114,10 +132,8 @@ static bool is_over(const dq_http *http)
 static void sleep_until_something(dq_http *http)
 {
     if (is_over(http)) return;
-    bool idle = http->active_count == 0;
-    int bound_ms = dq_poll_ms(idle ? dq_http_reach_retry_at(&http->reach) : DQ_NEVER_US);
     struct curl_waitfd nudge = {.fd = http->nudge_fd, .events = CURL_WAIT_POLLIN};
-    curl_multi_poll(http->multi, &nudge, 1, bound_ms, NULL);
+    curl_multi_poll(http->multi, &nudge, 1, dq_poll_ms(http->retry_at_us), NULL);
     eventfd_t nudges;
     eventfd_read(http->nudge_fd, &nudges);
 }
@@ -153,7 +169,7 @@ static void set_up(dq_http *http, const dq_http_options *options)
     int64_t connect_ms = DQ_HTTP_CONNECT_TIMEOUT_MS;
     http->desk = options->desk;
     http->nudge_fd = options->nudge_fd;
-    http->transfer_count = options->request_count;
+    http->transfer_count = http->able_count = options->request_count;
     http->reach = (dq_http_reach){.url = http->url.shown, .log = options->log};
     http->plan = (dq_http_plan){
         .url = options->url,

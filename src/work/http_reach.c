@@ -41,13 +41,23 @@ void dq_http_reach_missed(dq_http_reach *reach, const char *error)
         dq_backoff_ms(reach->failures, RETRY_BASE_MS, RETRY_MAX_MS, dq_random_u64()));
 }
 
-size_t dq_http_reach_room(const dq_http_reach *reach, size_t most)
+static bool is_to_wait(const dq_http_reach *reach, int64_t now_us)
 {
-    if (reach->known) return most;
-    return reach->failures == 0 || dq_mono_us() >= reach->retry_at_us ? 1 : 0;
+    return reach->failures > 0 && now_us < reach->retry_at_us;
 }
 
-int64_t dq_http_reach_retry_at(const dq_http_reach *reach)
+size_t dq_http_reach_room(const dq_http_reach *reach, size_t most, int64_t now_us)
 {
-    return reach->failures > 0 ? reach->retry_at_us : DQ_NEVER_US;
+    if (reach->known) return most;
+    return is_to_wait(reach, now_us) ? 0 : 1;
+}
+
+int64_t dq_http_reach_retry_at(const dq_http_reach *reach, int64_t now_us)
+{
+    return is_to_wait(reach, now_us) ? reach->retry_at_us : DQ_NEVER_US;
+}
+
+size_t dq_http_reach_able(const dq_http_reach *reach, size_t most)
+{
+    return reach->failures > 0 ? 1 : most;
 }

@@ -24,10 +24,13 @@ void dq_http_reach_found(dq_http_reach *reach);
 /* None could be had. Of those that failed together the first counts. */
 void dq_http_reach_missed(dq_http_reach *reach, const char *error);
 
-/* How many requests there may be at work now, when there may be `most` of them. */
-size_t dq_http_reach_room(const dq_http_reach *reach, size_t most);
+/* How many requests there may be at work at a moment, when there may be `most` of them. */
+size_t dq_http_reach_room(const dq_http_reach *reach, size_t most, int64_t now_us);
 
-/* When it may be tried again; DQ_NEVER_US unless it is away. */
-int64_t dq_http_reach_retry_at(const dq_http_reach *reach);
+/* From when on there is room for one; DQ_NEVER_US when there is now. */
+int64_t dq_http_reach_retry_at(const dq_http_reach *reach, int64_t now_us);
+
+/* How many requests there is use for: one while it is away. */
+size_t dq_http_reach_able(const dq_http_reach *reach, size_t most);
 
 #endif

@@ -41,9 +41,8 @@ static void drop_front(dq_relay *relay, size_t len)
     memmove(relay->bytes, relay->bytes + len, relay->len);
 }
 
-void dq_relay_pump(dq_relay *relay, int fd, bool all)
+static void pass_on(dq_relay *relay, int fd, size_t len)
 {
-    size_t len = all ? relay->len : whole_lines(relay);
     if (len == 0) return;
     pthread_mutex_lock(&writing);
     struct pollfd out = {.fd = fd, .events = POLLOUT};
@@ -52,5 +51,20 @@ void dq_relay_pump(dq_relay *relay, int fd, bool all)
     bool for_ever = wrote < 0 && errno != EAGAIN && errno != EINTR;
     pthread_mutex_unlock(&writing);
     if (for_ever) wrote = (ssize_t)len;
-    if (wrote > 0) drop_front(relay, (size_t)wrote);
+    if (wrote <= 0) return;
+    relay->mid_line = relay->bytes[wrote - 1] != '\n';
+    drop_front(relay, (size_t)wrote);
+}
+
+void dq_relay_pump(dq_relay *relay, int fd)
+{
+    pass_on(relay, fd, whole_lines(relay));
+}
+
+void dq_relay_finish(dq_relay *relay, int fd)
+{
+    if (relay->len == sizeof relay->bytes) pass_on(relay, fd, relay->len);
+    bool open = relay->len > 0 ? relay->bytes[relay->len - 1] != '\n' : relay->mid_line;
+    if (open && relay->len < sizeof relay->bytes) relay->bytes[relay->len++] = '\n';
+    pass_on(relay, fd, relay->len);
 }

@@ -12,6 +12,7 @@
 typedef struct dq_relay {
     char bytes[PIPE_BUF];
     size_t len;
+    bool mid_line; /* what was passed on last had no line feed */
 } dq_relay;
 
 /* Where the next bytes go, and how many may. */
@@ -21,8 +22,12 @@ void dq_relay_added(dq_relay *relay, size_t len);
 /* Something can be passed on now: a whole line, or a part as large as the relay. */
 bool dq_relay_ready(const dq_relay *relay);
 
-/* Writes what is ready (`all`: everything) to fd if it takes that at once; forgets it if fd can
- * take nothing ever again. */
-void dq_relay_pump(dq_relay *relay, int fd, bool all);
+/* Writes what is ready to fd if it takes that at once; forgets it if fd can take nothing ever
+ * again. */
+void dq_relay_pump(dq_relay *relay, int fd);
+
+/* The same for all there is, after which no more will come: ends the last line, should it have no
+ * end, so that what others write begins a line of its own. */
+void dq_relay_finish(dq_relay *relay, int fd);
 
 #endif

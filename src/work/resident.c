@@ -260,6 +260,24 @@ static bool is_through(const dq_resident *r)
     return r->child.out_fd < 0 && r->child.err_fd < 0;
 }
 
+static bool is_clean(dq_child_end end)
+{
+    return end.known && !end.signalled && end.number == 0;
+}
+
+/* One that exits well may still have left tasks: it may end itself after any answer. */
+static void describe_exit(const dq_resident *r, dq_child_end end, dq_buf *what)
+{
+    dq_child_describe_end(end, what);
+    if (r->task_count == 0 || !is_clean(end)) return;
+    if (r->answered) {
+        const char *plural = r->task_count > 1 ? "s" : "";
+        dq_buf_printf(what, " with %zu task%s unanswered", r->task_count, plural);
+    } else {
+        dq_buf_add_text(what, " without an answer");
+    }
+}
+
 /* Why its tasks were not finished. */
 static void describe(const dq_resident *r, dq_child_end end, dq_buf *what)
 {
@@ -273,10 +291,7 @@ static void describe(const dq_resident *r, dq_child_end end, dq_buf *what)
         dq_buf_add_text(what, r->complaint.text);
         break;
     default:
-        dq_child_describe_end(end, what);
-        if (r->task_count > 0 && end.known && !end.signalled && end.number == 0) {
-            dq_buf_add_text(what, " without an answer");
-        }
+        describe_exit(r, end, what);
         break;
     }
     dq_said_add_to(&r->said, what);
@@ -303,12 +318,18 @@ static void return_all(dq_resident *r, const dq_buf *what)
     }
 }
 
-static void say_ended(const dq_resident *r, pid_t pid, const dq_buf *what)
+/* It was to end, or may: a matter of course. */
+static bool is_expected(const dq_resident *r, dq_child_end end)
 {
-    dq_log_entry entry;
     bool was_asked_to = r->end == DQ_ENDED_ORDER ||
                         (r->stage == DQ_RESIDENT_LEAVING && r->complaint.code == DUEQ_OK);
-    dueq_log_level level = was_asked_to ? DUEQ_LOG_DEBUG : DUEQ_LOG_WARN;
+    return was_asked_to || (r->end == DQ_ENDED_BY_ITSELF && r->answered && is_clean(end));
+}
+
+static void say_ended(const dq_resident *r, pid_t pid, dq_child_end end, const dq_buf *what)
+{
+    dq_log_entry entry;
+    dueq_log_level level = is_expected(r, end) ? DUEQ_LOG_DEBUG : DUEQ_LOG_WARN;
     if (!dq_log_begin(r->plan->log, &entry, level, "process ended")) return;
     dq_log_add_int(&entry, "pid", pid);
     dq_log_add(&entry, "error", what->data, what->len);
@@ -325,8 +346,9 @@ void dq_resident_bury_if_through(dq_resident *r)
     dq_resident_close_stdin(r);
     pid_t pid = r->child.pid;
     dq_buf what = {0};
-    describe(r, dq_child_reap(&r->child), &what);
-    say_ended(r, pid, &what);
+    dq_child_end end = dq_child_reap(&r->child);
+    describe(r, end, &what);
+    say_ended(r, pid, end, &what);
     return_all(r, &what);
     dq_buf_clear(&what);
     dq_fault_clear(&r->complaint);

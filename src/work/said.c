@@ -32,7 +32,7 @@ bool dq_said_read(dq_said *said, int *fd)
 
 void dq_said_pass_on(dq_said *said, bool exited)
 {
-    dq_relay_pump(&said->relay, STDERR_FILENO, false);
+    dq_relay_pump(&said->relay, STDERR_FILENO);
     if (exited && dq_said_is_full(said)) said->relay.len = 0;
 }
 
@@ -47,7 +47,7 @@ void dq_said_drain(dq_said *said, int *fd)
         if (len >= left) break;
         left -= len;
     }
-    dq_relay_pump(&said->relay, STDERR_FILENO, true);
+    dq_relay_finish(&said->relay, STDERR_FILENO);
     dq_child_close(fd);
 }
 

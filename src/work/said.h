@@ -23,8 +23,8 @@ bool dq_said_read(dq_said *said, int *fd);
  * that has exited has left behind does not. */
 void dq_said_pass_on(dq_said *said, bool exited);
 
-/* Reads and passes on what a finished process has left in the pipe, and closes it. Others may hold
- * the pipe open, and write to it for ever: so no waiting, and a bound. */
+/* Reads and passes on what a finished process has left in the pipe, as whole lines, and closes it.
+ * Others may hold the pipe open, and write to it for ever: so no waiting, and a bound. */
 void dq_said_drain(dq_said *said, int *fd);
 
 /* Appends ": " and the end of what was said, printable, within DUEQ_ERROR_TEXT_MAX; nothing when

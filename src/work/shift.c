@@ -70,6 +70,7 @@ static int open_crew(dq_shift *shift)
     dq_crew_options options = {
         .worker = shift->options,
         .through_fd = shift->worker->wake_fd,
+        .stops = &shift->worker->stops,
         .log = &shift->worker->log,
     };
     return dq_crew_open(&shift->crew, &options, &shift->worker->fault);

@@ -158,12 +158,19 @@ static void take_back(dq_shift *shift, dueq_job *job)
     }
 }
 
+/* One that was given back untried says nothing of how long tasks take. */
+static void note_pace(dq_shift *shift, dueq_job *job)
+{
+    if (job->answer.verdict == DUEQ_VERDICT_RELEASE) return;
+    dq_pace_note(&shift->pace, atomic_load(&job->returned_us) - atomic_load(&job->begun_us));
+}
+
 void dq_shift_gather_answers(dq_shift *shift)
 {
     dq_job_list through = dq_desk_collect(shift->crew.desk);
     if (through.count > 0) shift->moved_at_us = dq_mono_us();
     for (dueq_job *job; (job = dq_job_list_pop(&through)) != NULL;) {
-        dq_pace_note(&shift->pace, atomic_load(&job->returned_us) - atomic_load(&job->begun_us));
+        note_pace(shift, job);
         take_back(shift, job);
     }
 }

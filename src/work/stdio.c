@@ -10,6 +10,8 @@
 #include "work/resident.h"
 #include "work/thread.h"
 
+#define STOP_LOOK_MS 100 /* between looks for a further stop while closing: nothing tells of it */
+
 enum { FD_NUDGE, FD_STDERR, FD_FIRST_RESIDENT }; /* the order of what is polled */
 
 /* Holds: all but `thread` belongs to the engine's thread once it runs. */
@@ -20,8 +22,10 @@ struct dq_stdio {
     size_t resident_count;
     dq_resident_task *tasks; /* plan.window of them a resident */
     struct pollfd *fds;
+    size_t able_count; /* jobs there is room for, as the desk was told last */
+    const atomic_int *stops;
     bool closing;   /* the desk is closed */
-    dq_order order; /* the worst given to any job */
+    dq_order order; /* the worst given to any job, or to all */
 };
 
 /* ---- Jobs ---- */
@@ -31,6 +35,20 @@ static void start_residents(dq_stdio *s)
     for (size_t i = 0; i < s->resident_count && !s->closing; i++) {
         dq_resident_start_if_due(&s->residents[i]);
     }
+}
+
+/* One that has exited is not buried yet: the desk hears that it is gone before it has its jobs back,
+ * and others could be taken in their place. */
+static void tell_what_there_is_room_for(dq_stdio *s)
+{
+    size_t able_count = 0;
+    for (size_t i = 0; i < s->resident_count; i++) {
+        const dq_resident *r = &s->residents[i];
+        if (r->stage == DQ_RESIDENT_UP && !r->exited) able_count += s->plan.window;
+    }
+    if (able_count == s->able_count) return;
+    s->able_count = able_count;
+    dq_desk_set_able(s->plan.desk, able_count);
 }
 
 /* The one with the fewest tasks, so that none waits behind another's while a process is idle. */
@@ -59,6 +77,12 @@ static void begin_jobs(dq_stdio *s)
     }
 }
 
+/* The main loop has ended by then, and gives no orders. */
+static bool is_hurried(const dq_stdio *s)
+{
+    return s->stops != NULL && atomic_load(s->stops) > 1;
+}
+
 static void hear_orders(dq_stdio *s)
 {
     if (s->fds[FD_NUDGE].revents != 0) {
@@ -70,6 +94,7 @@ static void hear_orders(dq_stdio *s)
             if (order > s->order) s->order = order;
         }
     }
+    if (s->closing && is_hurried(s)) s->order = DQ_ORDER_KILL;
     for (size_t i = 0; i < s->resident_count && s->closing; i++) {
         dq_resident_dismiss(&s->residents[i], s->order);
     }
@@ -79,7 +104,7 @@ static void hear_orders(dq_stdio *s)
 
 static int64_t next_moment(const dq_stdio *s)
 {
-    int64_t at_us = DQ_NEVER_US;
+    int64_t at_us = s->closing && s->stops != NULL ? dq_deadline_us(STOP_LOOK_MS) : DQ_NEVER_US;
     for (size_t i = 0; i < s->resident_count; i++) {
         const dq_resident *r = &s->residents[i];
         if (s->closing && r->stage == DQ_RESIDENT_DOWN) continue;
@@ -148,11 +173,13 @@ static void *work(void *context)
     dq_stdio *s = context;
     while (!is_over(s)) {
         start_residents(s);
+        tell_what_there_is_room_for(s);
         begin_jobs(s);
         keep_time(s);
         wait_for_something(s);
         hear_orders(s);
         exchange_bytes(s);
+        tell_what_there_is_room_for(s);
         bury_the_dead(s);
     }
     release_the_rest(s);
@@ -184,6 +211,7 @@ static dq_stdio *make(const dq_stdio_options *o)
                                  .desk = o->desk,
                                  .nudge_fd = o->nudge_fd,
                                  .log = o->log};
+    s->stops = o->stops;
     s->residents = calloc(o->process_count, sizeof *s->residents);
     s->tasks = calloc(o->process_count * o->window, sizeof *s->tasks);
     s->fds = calloc(FD_FIRST_RESIDENT + o->process_count * DQ_RESIDENT_FDS, sizeof *s->fds);
@@ -202,6 +230,7 @@ int dq_stdio_open(dq_stdio **stdio, const dq_stdio_options *options, dq_fault *f
 {
     *stdio = make(options);
     if (*stdio == NULL) return dq_fault_set(fault, DUEQ_ENOMEM, "out of memory");
+    dq_desk_set_able(options->desk, 0); /* until there is a process */
     int error = dq_thread_start(&(*stdio)->thread, work, *stdio);
     if (error == 0) return DUEQ_OK;
     free_all(*stdio);

@@ -18,7 +18,8 @@ typedef struct dq_stdio_options {
     int64_t timeout_ms; /* of a task, from when its line is written; 0: none */
     int64_t grace_ms;   /* from TERM to KILL */
     dq_desk *desk;
-    int nudge_fd; /* the desk's todo_fd and that of each of its jobs, at once */
+    int nudge_fd;            /* the desk's todo_fd and that of each of its jobs, at once */
+    const atomic_int *stops; /* asked for so far: two while closing are DQ_ORDER_KILL; or NULL */
     dq_log *log;
 } dq_stdio_options;
 
@@ -28,7 +29,7 @@ int dq_stdio_open(dq_stdio **stdio, const dq_stdio_options *options, dq_fault *f
 
 /* Closes the desk and returns once every job is back and every process is gone: each gets the end
  * of its stdin; TERM if it has not exited within the grace, DQ_END_GRACE_MS at most; KILL after as
- * long again. NULL is fine. */
+ * long again, or once there have been two stops. NULL is fine. */
 void dq_stdio_close(dq_stdio *stdio);
 
 #endif

@@ -7,6 +7,7 @@ start_main
 export no_proxy='*' DUEQ_HTTP_SECRET='a secret, with "signs" in it'
 : "${DUEQ_SOURCE:=$(cd "$(dirname "$0")/../.." && pwd)}"
 ran_any=false
+long_id=$(printf '%0250d' 0)
 
 # start_handler NAME COMMAND...: with a folder $store of its own; its port in $port.
 start_handler() {
@@ -35,11 +36,13 @@ check_handler() {
     "$DUEQ" push "$queue" 'hello' --id plain -q
     "$DUEQ" push "$queue" 'strange' --id '../a b/%' -q
     printf 'a\0b\n\377' | "$DUEQ" push "$queue" --id bytes -q
+    "$DUEQ" push "$queue" 'dots' --id .. -q
     seq 1 20 | "$DUEQ" push "$queue" --lines -q
     work -c 8
     ok
-    stat_is "$queue" "done" 23
-    is "files of $queue" "$(find "$store" -name 'task-*' | wc -l)" 23
+    stat_is "$queue" "done" 24
+    is "files of $queue" "$(find "$store" -name 'task-*' | wc -l)" 24
+    is "dots" "$(cat "$store/task-..")" dots
     is "a payload" "$(cat "$store/task-plain")" hello
     is "a strange id" "$(cat "$store/task-..%2Fa b%2F%25")" strange
     is "bytes" "$(cksum <"$store/task-bytes")" "$(printf 'a\0b\n\377' | cksum)"
@@ -48,6 +51,11 @@ check_handler() {
     work
     stat_is "$queue" dead 1
     is "error" "$(error_of empty)" "HTTP 410: the payload is empty"
+
+    "$DUEQ" push "$queue" x --id "$long_id" -q
+    work
+    stat_is "$queue" dead 2
+    is "error" "$(error_of "$long_id")" "HTTP 410: the id is too long for the name of a file"
 
     touch "$store/paused"
     "$DUEQ" push "$queue" x --id paused -q

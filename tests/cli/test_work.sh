@@ -88,6 +88,9 @@ seq 1 20 | "$DUEQ" push low --lines -q
 seq 1 20 | "$DUEQ" push high --lines -q
 run work high=3 low=1 --drain --quiet -- sh -c 'echo "$DUEQ_QUEUE"'
 is "all of them" "$(out | sort | uniq -c | sed 's/  */ /g' | tr '\n' ';')" " 20 high; 20 low;"
+run push low x
+run work high=3 low=1 --drain --quiet -- sh -c 'tr "\0" " " <"/proc/$PPID/cmdline"'
+out_has " high=3 low=1 " # as ps shows it
 
 # ---- logs
 run push log x --id 'i d'

@@ -562,6 +562,51 @@ static void test_refused_and_then_there(void **state)
     http_server_free(server);
 }
 
+static int64_t cpu_ms(void)
+{
+    struct timespec used;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used);
+    return (int64_t)used.tv_sec * 1000 + used.tv_nsec / 1000000;
+}
+
+/* With nothing to begin the engine sleeps, though the time to try the endpoint again has come and
+ * gone: it does within a tenth of a second after the first failure. */
+static void test_an_outage_with_an_empty_desk(void **state)
+{
+    (void)state;
+    enum { LOOK_MS = 800, BUSY_MS = 100 };
+    http_server *server = http_server_start(&(http_server_options){.answer = say_ok, .deaf = true});
+    office *o = open_office((dq_http_options){.url = http_server_url(server)});
+    handle_one(o);
+    int64_t used_ms = cpu_ms();
+    poll(NULL, 0, LOOK_MS);
+    used_ms = cpu_ms() - used_ms;
+    if (used_ms > BUSY_MS) {
+        fail_msg("%lld ms of CPU time in %d ms of doing nothing; wanted %d at most",
+                 (long long)used_ms, LOOK_MS, BUSY_MS);
+    }
+    http_server_listen(server);
+    expect_answer(handle_one(o), DUEQ_VERDICT_DONE, "");
+    close_office(o);
+    http_server_free(server);
+}
+
+/* Tasks that cannot be posted are better left to others. */
+static void test_the_desk_is_told_of_an_outage(void **state)
+{
+    (void)state;
+    http_server *server = http_server_start(&(http_server_options){.answer = say_ok, .deaf = true});
+    office *o = open_office((dq_http_options){.url = http_server_url(server), .request_count = 50});
+    assert_true(dq_desk_able(o->desk) >= 50);
+    handle_one(o);
+    assert_int_equal(dq_desk_able(o->desk), 1);
+    http_server_listen(server);
+    while (handle_one(o)->verdict != DUEQ_VERDICT_DONE) {}
+    assert_int_equal(dq_desk_able(o->desk), 50);
+    close_office(o);
+    http_server_free(server);
+}
+
 static void test_no_secret_in_errors(void **state)
 {
     (void)state;
@@ -758,6 +803,8 @@ int main(void)
         cmocka_unit_test(test_a_hundred_at_a_time),
         cmocka_unit_test(test_only_what_can_be_begun_is_taken),
         cmocka_unit_test(test_refused_and_then_there),
+        cmocka_unit_test(test_an_outage_with_an_empty_desk),
+        cmocka_unit_test(test_the_desk_is_told_of_an_outage),
         cmocka_unit_test(test_no_secret_in_errors),
         cmocka_unit_test(test_a_name_that_nobody_knows),
         cmocka_unit_test(test_orders_end_what_is_under_way),

@@ -19,7 +19,8 @@ value() { sed -n "s/^$1=//p" "$unit"; }
 help=$("$DUEQ" work --help)
 start=$(value ExecStart)
 [[ $start == */dueq\ work\ * ]] || fail "ExecStart runs dueq work: $start"
-options_in() { grep -oE -- '--[a-z][a-z-]+' | sort -u; }
+# Not the default of DUEQ_OPTIONS, which is to be none.
+options_in() { sed 's/DUEQ_OPTIONS=--set-[^ ]*//' | grep -oE -- '--[a-z][a-z-]+' | sort -u; }
 for option in $(options_in <"$unit"); do
     # systemctl's own, in a comment
     [[ $option == --now ]] || grep -qE -- " $option( |\$)" <<<"$help" ||
@@ -31,10 +32,23 @@ for name in $names; do
     grep -qF "$name" "$production" || fail "doc/production.md tells of $name"
 done
 
-# ---- times: the grace of a stop, and 2 s to end handlers that do not obey, fit into the stop
+# ---- without options no command would run, and tasks be printed and done: refused, for good
+defaults=$(sed -n 's/^Environment=.*DUEQ_OPTIONS=\([^ ]*\).*/\1/p' "$unit")
+status=0
+# shellcheck disable=SC2086 # words, as systemd takes them
+said=$(timeout 20 "$DUEQ" work mail --grace 30s ${defaults//%i/mail} --url unix:/nonexistent 2>&1 \
+    </dev/null) || status=$?
+((status == 2)) || fail "dueq work is refused without DUEQ_OPTIONS: status $status"
+[[ $(value RestartPreventExitStatus) == 2 ]] || fail "what is refused is not started again"
+for word in DUEQ_OPTIONS /etc/dueq/mail.env; do
+    [[ $said == *"$word"* ]] || fail "the refusal names $word: $said"
+done
+
+# ---- times: a stop is heard within 5 s even in a call to the server; handlers that do not obey are
+# ended within 4 s of the grace's end; what is left is told to the server
 grace_s=$(grep -oE -- '--grace [0-9]+s' <<<"$start" | grep -oE '[0-9]+')
 stop_s=$(value TimeoutStopSec)
-((stop_s >= grace_s + 10)) || fail "TimeoutStopSec ($stop_s) leaves room beside the grace ($grace_s)"
+((stop_s >= grace_s + 14)) || fail "TimeoutStopSec ($stop_s) leaves room beside the grace ($grace_s)"
 (($(value WatchdogSec) >= 30)) || fail "WatchdogSec bears a server that does not answer"
 
 # ---- what systemd says of it, with this build's program in place of the installed one

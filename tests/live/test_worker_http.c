@@ -157,18 +157,29 @@ static void test_a_lost_lease_ends_the_request(void **state)
     http_server_free(server);
 }
 
-/* A lease is kept while the endpoint takes its time. */
+/* In microseconds. */
+static int64_t leased_until(rig *r, const char *id)
+{
+    return server_int(r->server, "ZSCORE dueq:{q:0}:leased %s", id);
+}
+
+/* The leases are kept while the endpoint takes its time, during a stop too. */
 static void test_a_stop_waits_for_answers(void **state)
 {
     rig *r = *state;
+    enum { LEASE_MS = 300 };
     gate g = {0};
     rig_push_many(r, "q", "t", 10);
-    http_server *server =
-        start_posting(r, wait_for_gate, &g,
-                      (dueq_worker_options){.concurrency = 2, .lease_ms = 300, .grace_ms = 60000});
+    http_server *server = start_posting(
+        r, wait_for_gate, &g,
+        (dueq_worker_options){.concurrency = 2, .lease_ms = LEASE_MS, .grace_ms = 60000});
     UNTIL_EQ(LONG_MS, atomic_load(&g.here), 2);
     dueq_worker_stop(r->worker);
     UNTIL(LONG_MS, rig_logged(r, "stopping"));
+    UNTIL_EQ(LONG_MS, rig_queue_stats(r, "q").leased, 2); /* the others are back */
+    int64_t first_until = leased_until(r, "t-0"), second_until = leased_until(r, "t-1");
+    UNTIL(LONG_MS, leased_until(r, "t-0") >= first_until + LEASE_MS * 3000);
+    UNTIL(LONG_MS, leased_until(r, "t-1") >= second_until + LEASE_MS * 3000);
     atomic_store(&g.open, true);
     assert_int_equal(rig_join(r), DUEQ_OK);
     dueq_stats stats = rig_queue_stats(r, "q");

@@ -195,6 +195,27 @@ static void test_a_stuck_handler_keeps_no_others(void **state)
     assert_int_equal(rig_stop(r), DUEQ_OK);
 }
 
+/* An endpoint that is known to be away gets one task at a time to try it: the others are there for
+ * workers that can do them. */
+static void test_who_cannot_work_holds_none(void **state)
+{
+    rig *r = *state;
+    rig_push_many(r, "q", "t", 20);
+    rig_start(r, (dueq_worker_options){.http_url = "http://127.0.0.1:9/", /* nobody is there */
+                                       .concurrency = 20,
+                                       .backoff_min_ms = 3600000,
+                                       .backoff_max_ms = 3600000});
+    UNTIL(LONG_MS, rig_logged(r, "endpoint away"));
+    UNTIL(LONG_MS, rig_queue_stats(r, "q").leased <= 1);
+    rig_push_many(r, "q", "u", 20);
+    int64_t end_ms = until_now_ms() + 1000;
+    while (until_again(end_ms)) {
+        assert_in_range(rig_queue_stats(r, "q").leased, 0, 1);
+    }
+    assert_true(rig_queue_stats(r, "q").ready >= 10);
+    assert_int_equal(rig_stop(r), DUEQ_OK);
+}
+
 /* More than one call may be about: kept, and given back, in several. */
 static void test_very_many(void **state)
 {
@@ -283,6 +304,7 @@ int main(void)
                                         rig_tear_down),
         cmocka_unit_test_setup_teardown(test_a_stuck_handler_keeps_no_others, rig_set_up,
                                         rig_tear_down),
+        cmocka_unit_test_setup_teardown(test_who_cannot_work_holds_none, rig_set_up, rig_tear_down),
         cmocka_unit_test_setup_teardown(test_very_many, rig_set_up, rig_tear_down),
         cmocka_unit_test_setup_teardown(test_none_is_begun_after_its_lease, rig_set_up,
                                         rig_tear_down),

@@ -241,6 +241,20 @@ static void test_second_stop(void **state)
     assert_int_equal(rig_queue_stats(r, "q").ready, 2);
 }
 
+/* One that has nothing in hand is no job's to order about: it is ended all the same. */
+static void test_second_stop_of_the_idle(void **state)
+{
+    rig *r = *state;
+    start(r, "trap '' TERM; touch $DIR/up; " LINGER,
+          (dueq_worker_options){.grace_ms = GRACE_NEVER_MS});
+    UNTIL(LONG_MS, exists("up"));
+    int64_t began_ms = until_now_ms();
+    dueq_worker_stop(r->worker);
+    UNTIL(LONG_MS, rig_logged(r, "stopping"));
+    assert_int_equal(rig_stop(r), DUEQ_OK);
+    assert_in_range(until_now_ms() - began_ms, 0, 3000); /* 4 s without the second */
+}
+
 static int count_descriptors(void)
 {
     int count = 0;
@@ -301,6 +315,7 @@ int main(void)
         STDIO_TEST(test_stop_lets_finish),
         STDIO_TEST(test_stop_when_the_grace_is_over),
         STDIO_TEST(test_second_stop),
+        STDIO_TEST(test_second_stop_of_the_idle),
         STDIO_TEST(test_no_descriptor_leaks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

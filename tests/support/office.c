@@ -19,9 +19,14 @@ static test_folder folder;
 
 static void keep_entry(void *context, const dueq_log_entry *entry)
 {
+    static const char *const levels[] = {[DUEQ_LOG_ERROR] = "error",
+                                         [DUEQ_LOG_WARN] = "warn",
+                                         [DUEQ_LOG_INFO] = "info",
+                                         [DUEQ_LOG_DEBUG] = "debug"};
     office *o = context;
     size_t room = sizeof o->log_text - o->log_len;
-    int len = snprintf(o->log_text + o->log_len, room, "%s", entry->event);
+    const char *level = levels[entry->level];
+    int len = snprintf(o->log_text + o->log_len, room, "%s %s", level, entry->event);
     for (size_t i = 0; i < entry->field_count && (size_t)len < room; i++) {
         len += snprintf(o->log_text + o->log_len + len, room - (size_t)len, " %s=%s",
                         entry->fields[i].name, entry->fields[i].value);

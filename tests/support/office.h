@@ -52,8 +52,8 @@ office *office_open(const char *script, dq_stdio_options options);
 void office_close_engine(office *o);
 void office_close(office *o); /* every job must be back */
 
-bool office_logged(office *o, const char *text);
-int office_count_descriptors(void); /* of this program */
+bool office_logged(office *o, const char *text); /* "debug process started pid=4711" … */
+int office_count_descriptors(void);              /* of this program */
 
 /* ---- Jobs ---- */
 

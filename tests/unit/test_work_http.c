@@ -1,5 +1,5 @@
 /* Handling by HTTP where it is pure: the URL, the head of a request and its signature, the meaning of
- * answers, and what is refused before the first request. */
+ * answers, an endpoint that is away, and what is refused before the first request. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -15,9 +15,11 @@
 
 #include <openssl/hmac.h>
 
+#include "base/clock.h"
 #include "support/folder.h"
 #include "work/http_answer.h"
 #include "work/http_check.h"
+#include "work/http_reach.h"
 #include "work/http_request.h"
 #include "work/http_sign.h"
 
@@ -410,6 +412,32 @@ static void test_failures(void **state)
     }
 }
 
+/* ---- Endpoints that are away ---- */
+
+/* One request at a time while nothing is known; none before the next try; and a time to look again
+ * only while there is room for none: who finds room and has nothing to begin must not wait for it. */
+static void test_reach(void **state)
+{
+    (void)state;
+    dq_log log;
+    dq_log_init(&log, NULL, NULL, DUEQ_LOG_ERROR);
+    dq_http_reach reach = {.url = "http://a/", .log = &log};
+    assert_int_equal(dq_http_reach_room(&reach, 20, 0), 1);
+    assert_int_equal(dq_http_reach_retry_at(&reach, 0), DQ_NEVER_US);
+    assert_int_equal(dq_http_reach_able(&reach, 20), 20);
+    dq_http_reach_missed(&reach, "refused");
+    int64_t retry_at_us = reach.retry_at_us;
+    assert_int_equal(dq_http_reach_room(&reach, 20, retry_at_us - 1), 0);
+    assert_int_equal(dq_http_reach_retry_at(&reach, retry_at_us - 1), retry_at_us);
+    assert_int_equal(dq_http_reach_room(&reach, 20, retry_at_us), 1);
+    assert_int_equal(dq_http_reach_retry_at(&reach, retry_at_us), DQ_NEVER_US);
+    assert_int_equal(dq_http_reach_able(&reach, 20), 1);
+    dq_http_reach_found(&reach);
+    assert_int_equal(dq_http_reach_room(&reach, 20, retry_at_us - 1), 20);
+    assert_int_equal(dq_http_reach_able(&reach, 20), 20);
+    dq_log_clear(&log);
+}
+
 /* ---- What is refused before the first request ---- */
 
 static void refused(dq_http_options options, const char *wanted)
@@ -470,6 +498,7 @@ int main(void)
         cmocka_unit_test(test_retry_after),
         cmocka_unit_test(test_a_long_body_is_cut_between_characters),
         cmocka_unit_test(test_failures),
+        cmocka_unit_test(test_reach),
         cmocka_unit_test(test_what_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

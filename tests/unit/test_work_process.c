@@ -330,6 +330,37 @@ static void test_stuck_stderr(void **state)
     end(&t);
 }
 
+/* What a program says last is a line, whether it ends it or not: the worker's own log goes on where
+ * it left off. */
+static void test_the_last_line_is_ended(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *script, *said;
+    } cases[] = {
+        {"printf 'one\ntwo' >&2; exit 3", "one\ntwo\n"},
+        {"printf 'one\ntwo\n' >&2; exit 3", "one\ntwo\n"},
+        {"exit 3", ""},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        int ends[2];
+        assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+        char *script = strdup(cases[i].script);
+        char *command[] = {"sh", "-c", script, NULL};
+        trial t = begin(command);
+        t.stderr_fd = ends[1];
+        run(&t);
+        close(ends[1]);
+        char said[64];
+        ssize_t len = read(ends[0], said, sizeof said - 1);
+        close(ends[0]);
+        said[len < 0 ? 0 : len] = '\0';
+        assert_string_equal(said, cases[i].said);
+        end(&t);
+        free(script);
+    }
+}
+
 /* ---- Orders ---- */
 
 static void *run_in_thread(void *context)
@@ -492,6 +523,7 @@ int main(void)
         cmocka_unit_test(test_left_behind_children),
         cmocka_unit_test(test_floods),
         cmocka_unit_test(test_stuck_stderr),
+        cmocka_unit_test(test_the_last_line_is_ended),
         cmocka_unit_test(test_orders),
         cmocka_unit_test(test_lost_signal),
         cmocka_unit_test(test_no_descriptor_leaks),

@@ -2,6 +2,7 @@
  * none, deaths and restarts. Handlers are small shell scripts. */
 #include "support/office.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -253,6 +254,35 @@ static bool is_gone(int pid)
     return readlink(path, target, sizeof target) < 0;
 }
 
+/* That is no trouble worth a warning, and it has answered; what it read and left is tried again. */
+static void test_exits_after_answers(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *dies, *level, *error;
+    } cases[] = {{"exit 0", "debug", "exit 0 with 2 tasks unanswered"},
+                 {"exit 3", "warn", "exit 3"}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        office_clean(NULL);
+        char script[512], wanted[128];
+        snprintf(script, sizeof script,
+                 "echo $$ >$DIR/pid; read -r line; read -r line; read -r line; "
+                 "echo '{\"id\":\"t1\",\"result\":\"done\"}'; " AWAIT_GO "%s",
+                 cases[i].dies);
+        office *o = office_open(script, (dq_stdio_options){.window = 3});
+        office_hand_many(o, 3, "text", 4);
+        office_await(o, 1);
+        int pid = atoi(office_file("pid"));
+        office_make_file("go", "");
+        office_await(o, 3);
+        office_assert(o, &o->jobs[0], DUEQ_VERDICT_RETRY, cases[i].error);
+        snprintf(wanted, sizeof wanted, "%s process ended pid=%d error=%s in_hand=2",
+                 cases[i].level, pid, cases[i].error);
+        if (!office_logged(o, wanted)) fail_msg("no \"%s\" in\n%s", wanted, o->log_text);
+        office_close(o);
+    }
+}
+
 /* Its last answers are still in the pipe when it is gone: the engine is held up in the log. */
 static void test_answers_of_the_dead(void **state)
 {
@@ -311,6 +341,60 @@ static void test_cannot_start(void **state)
     rename(fresh, path);
     office_await(o, 1);
     office_assert(o, job, DUEQ_VERDICT_DONE, "");
+    office_close(o);
+}
+
+/* The desk knows how many jobs there is room for: none without a process, and that before it has
+ * the jobs of one that is gone back. */
+static void test_the_desk_is_told_of_processes(void **state)
+{
+    (void)state;
+    char path[256], fresh[256];
+    office_path(path, "handler");
+    office_path(fresh, "handler.new");
+    char *command[] = {path, NULL};
+    office *o =
+        office_open("", (dq_stdio_options){.command = command, .process_count = 2, .window = 3});
+    assert_int_equal(dq_desk_able(o->desk), 0);
+    UNTIL(LONG_MS, office_logged(o, "process not started"));
+    assert_int_equal(dq_desk_able(o->desk), 0);
+    office_make_file("handler.new",
+                     "#!/bin/sh\necho $$ >>$DIR/up; read -r line; rm -f $0; exit 1\n");
+    rename(fresh, path);
+    UNTIL_EQ(LONG_MS, dq_desk_able(o->desk), 6);
+    UNTIL_EQ(LONG_MS, office_line_count("up"), 2);
+    office_hand(o, "a");
+    office_await(o, 1);
+    assert_int_equal(dq_desk_able(o->desk), 3);
+    office_hand(o, "b");
+    office_await(o, 2);
+    assert_int_equal(dq_desk_able(o->desk), 0);
+    office_close(o);
+}
+
+/* What a process says last is a line, whether it ends it or not: the worker's own log goes on where
+ * it left off. */
+static void test_the_last_line_is_ended(void **state)
+{
+    (void)state;
+    int ends[2];
+    assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+    int kept = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
+    dup2(ends[1], STDERR_FILENO);
+    office *o =
+        office_open("read -r line || exit 0; printf 'one\ntwo' >&2; exit 3", (dq_stdio_options){0});
+    dueq_job *job = office_hand(o, "a");
+    office_await(o, 1);
+    office_close_engine(o);
+    dup2(kept, STDERR_FILENO);
+    close(kept);
+    close(ends[1]);
+    char said[64];
+    ssize_t len = read(ends[0], said, sizeof said - 1);
+    close(ends[0]);
+    said[len < 0 ? 0 : len] = '\0';
+    assert_string_equal(said, "one\ntwo\n");
+    office_assert(o, job, DUEQ_VERDICT_RETRY, "exit 3: one\\ntwo");
     office_close(o);
 }
 
@@ -378,9 +462,12 @@ int main(void)
         STDIO_TEST(test_unexpected_answers),
         STDIO_TEST(test_death_with_tasks),
         STDIO_TEST(test_leaving_after_an_answer),
+        STDIO_TEST(test_exits_after_answers),
         STDIO_TEST(test_answers_of_the_dead),
         STDIO_TEST(test_error_is_about_the_task),
         STDIO_TEST(test_cannot_start),
+        STDIO_TEST(test_the_desk_is_told_of_processes),
+        STDIO_TEST(test_the_last_line_is_ended),
         STDIO_TEST(test_closed_before_it_began),
         STDIO_TEST(test_restarts_slow_down),
         STDIO_TEST(test_closed_descriptors),

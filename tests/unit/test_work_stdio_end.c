@@ -3,9 +3,12 @@
 #include "support/office.h"
 
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+#include "work/process.h"
 
 enum { LONG_MS = OFFICE_LONG_MS };
 
@@ -186,6 +189,31 @@ static void test_closing_a_stubborn_process(void **state)
     }
 }
 
+static void *close_engine(void *context)
+{
+    office_close_engine(context);
+    return NULL;
+}
+
+/* Nobody gives orders any more, but a second stop is heard: those that heed nothing would be waited
+ * for twice DQ_END_GRACE_MS. */
+static void test_a_second_stop_while_closing(void **state)
+{
+    (void)state;
+    atomic_int stops = 1;
+    office *o = office_open("trap '' TERM; read -r line; echo $$ >>$DIR/left; " LINGER,
+                            (dq_stdio_options){.process_count = 2, .stops = &stops});
+    UNTIL_EQ(LONG_MS, dq_desk_able(o->desk), 2);
+    int64_t began_ms = until_now_ms();
+    pthread_t thread;
+    assert_int_equal(pthread_create(&thread, NULL, close_engine, o), 0);
+    UNTIL_EQ(LONG_MS, office_line_count("left"), 2); /* its stdin is closed */
+    atomic_store(&stops, 2);
+    pthread_join(thread, NULL);
+    assert_in_range(until_now_ms() - began_ms, 0, DQ_END_GRACE_MS - 200);
+    office_close(o);
+}
+
 static void test_descriptors(void **state)
 {
     (void)state;
@@ -221,6 +249,7 @@ int main(void)
         STDIO_TEST(test_orders_to_end),
         STDIO_TEST(test_order_before_the_beginning),
         STDIO_TEST(test_closing_a_stubborn_process),
+        STDIO_TEST(test_a_second_stop_while_closing),
         STDIO_TEST(test_descriptors),
     };
     return cmocka_run_group_tests(tests, office_set_up, office_tear_down);
