@@ -224,10 +224,11 @@ static void test_very_many(void **state)
     rig_push_many(r, "q", "t", 6000);
     rig_push_many(r, "q", "u", 4200);
     dueq_worker_options options = with(&p, 100, 10000);
-    options.lease_ms = 3000;
+    options.lease_ms = 9000;
     rig_start(r, options);
     UNTIL_EQ(LONG_MS, rig_queue_stats(r, "q").leased, 10100);
-    int64_t end_ms = until_now_ms() + 3500;
+    UNTIL_EQ(LONG_MS, atomic_load(&p.begun), 100);
+    int64_t end_ms = until_now_ms() + 4000; /* a renewal of all */
     while (until_again(end_ms)) {}
     assert_int_equal(rig_worker_stats(r).lost, 0);
     assert_int_equal(rig_queue_stats(r, "q").leased, 10100);
@@ -269,6 +270,7 @@ static void test_a_stop_gives_them_back_at_once(void **state)
     rig_push_many(r, "q", "t", 10);
     rig_start(r, with(&p, 1, 9));
     UNTIL_EQ(LONG_MS, rig_queue_stats(r, "q").leased, 10);
+    UNTIL_EQ(LONG_MS, atomic_load(&p.begun), 1);
     dueq_worker_stop(r->worker);
     UNTIL_EQ(LONG_MS, rig_queue_stats(r, "q").ready, 9); /* while the handler is still at it */
     assert_int_equal(atomic_load(&p.begun), 1);
