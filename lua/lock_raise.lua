@@ -3,7 +3,7 @@
 -- OWN KEYS: lock fence
 -- ARGV: value token
 -- returns: {OK} | {LOST}
--- include: clock fence
+-- include: fence
 
 if redis.call('GET', lock) ~= value then return {LOST} end
 if read_fence() < tonumber(token) then write_fence(tonumber(token)) end

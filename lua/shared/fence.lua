@@ -7,6 +7,7 @@ local function read_fence()
   return tonumber(redis.call('GET', fence)) or 0
 end
 
-local function write_fence(token)
-  redis.call('SET', fence, text(token), 'PXAT', text(math.floor(token / 1000) + FENCE_KEPT_MS))
+local function write_fence(number)
+  local until_ms = math.floor(number / 1000) + FENCE_KEPT_MS
+  redis.call('SET', fence, string.format('%.0f', number), 'PXAT', string.format('%.0f', until_ms))
 end

@@ -131,16 +131,16 @@ static int make_link(dueq *handle)
     return DUEQ_OK;
 }
 
-static dueq *make_empty(dueq **made)
+static dueq *make_empty(void)
 {
     dueq *handle = calloc(1, sizeof *handle);
     if (handle) handle->interrupt_fd = -1;
-    return *made = handle;
+    return handle;
 }
 
 int dq_handle_make(dueq **made, const char *url, const dueq_options *options)
 {
-    dueq *handle = make_empty(made);
+    dueq *handle = *made = make_empty();
     if (!handle) return DUEQ_ENOMEM;
     int rc = read_url(handle, url, options);
     if (rc == DUEQ_OK) rc = settle_local(handle);
@@ -151,7 +151,7 @@ int dq_handle_make(dueq **made, const char *url, const dueq_options *options)
 int dq_handle_twin(dueq **made, const dueq *of)
 {
     if (of->member_count) return dq_quorum_twin(made, of);
-    dueq *handle = make_empty(made);
+    dueq *handle = *made = make_empty();
     if (!handle) return DUEQ_ENOMEM;
     handle->timeout_given = of->timeout_given;
     handle->url_text = strdup(of->url_text);

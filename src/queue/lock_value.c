@@ -37,7 +37,8 @@ bool dq_lock_fence_key(dq_buf *key, const char *name)
 
 static void add_word(dq_buf *value, const char *word)
 {
-    for (size_t i = 0; word[i] && i < DUEQ_LOCK_HOST_MAX; i++) {
+    size_t len = strnlen(word, DUEQ_LOCK_HOST_MAX);
+    for (size_t i = 0; i < len; i++) {
         unsigned char byte = (unsigned char)word[i];
         dq_buf_add_byte(value, isgraph(byte) ? byte : '_');
     }

@@ -57,14 +57,14 @@ static int open_on(dueq **handle, test_server *const *list, size_t count)
 
 static dueq *open_all(void)
 {
-    dueq *handle;
+    dueq *handle = NULL;
     ASSERT_RC(handle, open_on(&handle, servers, SERVERS), DUEQ_OK);
     return handle;
 }
 
 static dueq *open_one(int server)
 {
-    dueq *handle;
+    dueq *handle = NULL;
     ASSERT_RC(handle, dueq_open(&handle, server_url(servers[server]), NULL), DUEQ_OK);
     return handle;
 }
@@ -397,7 +397,7 @@ static void one_stepped_clock_changes_nothing(void **state)
     test_server *list[SERVERS] = {start_stepped(library, file), servers[1], servers[2], servers[3],
                                   servers[4]};
     int64_t true_s = clock_of(servers[1]);
-    dueq *handle, *other;
+    dueq *handle = NULL, *other = NULL;
     ASSERT_RC(handle, open_on(&handle, list, SERVERS), DUEQ_OK);
     ASSERT_RC(other, open_on(&other, list, SERVERS), DUEQ_OK);
     static const char *const steps[] = {"+3600", "-3600", "+7200", "+0"};
@@ -424,7 +424,7 @@ static void one_stepped_clock_changes_nothing(void **state)
 static void one_server_has_one_vote(void **state)
 {
     (void)state;
-    dueq *handle;
+    dueq *handle = NULL;
     test_server *twice[] = {servers[0], servers[1], servers[0]};
     ASSERT_RC(handle, open_on(&handle, twice, 3), DUEQ_EINVAL);
     fixture_assert_error(handle, "named twice");
@@ -470,7 +470,7 @@ static void one_url_is_an_ordinary_handle(void **state)
 static void bad_lists_are_refused(void **state)
 {
     (void)state;
-    dueq *handle;
+    dueq *handle = NULL;
     const char *urls[DUEQ_LOCK_SERVERS_MAX + 1];
     for (size_t i = 0; i <= DUEQ_LOCK_SERVERS_MAX; i++) urls[i] = "redis://127.0.0.1";
     ASSERT_RC(handle, dueq_open_quorum(&handle, urls, DUEQ_LOCK_SERVERS_MAX + 1, NULL),
