@@ -216,7 +216,7 @@ static void one_no_among_three_that_answer_is_held(void **state)
 static void three_of_five_may_not(void **state)
 {
     (void)state;
-    dueq *handle = open_all(), *late;
+    dueq *handle = open_all(), *late = NULL;
     dueq_lock *none, *lock = take(handle);
     dueq_lock_holder holder;
     for (int i = 0; i < QUORUM; i++) server_kill(servers[i]);
@@ -457,7 +457,7 @@ static void such_a_handle_is_for_locks_only(void **state)
 static void one_url_is_an_ordinary_handle(void **state)
 {
     (void)state;
-    dueq *handle, *plain = open_one(0);
+    dueq *handle = NULL, *plain = open_one(0);
     ASSERT_RC(handle, open_on(&handle, servers, 1), DUEQ_OK);
     ASSERT_RC(handle, queue_push(handle, "q", "id", "x", 0), DUEQ_OK);
     dueq_lock *none, *lock = take(handle);
