@@ -7,6 +7,7 @@
 #include <jansson.h>
 
 #include "commands.h"
+#include "durable.h"
 #include "lines.h"
 #include "mem.h"
 #include "out.h"
@@ -16,9 +17,15 @@
 
 static struct {
     int64_t lease_ms, in_ms;
-    const char *error;
+    const char *error, *durability;
     bool dead;
 } opt;
+
+/* Of done and of release. */
+static const cli_option lease_options[] = {
+    DURABLE_OPTION(&opt.durability),
+    {.kind = OPTION_END},
+};
 
 static const cli_option extend_options[] = {
     {.kind = OPTION_DURATION,
@@ -28,6 +35,7 @@ static const cli_option extend_options[] = {
      .min = 1,
      .max = DUEQ_LEASE_MS_MAX,
      .help = "the leases end so long from now (needed)"},
+    DURABLE_OPTION(&opt.durability),
     {.kind = OPTION_END},
 };
 
@@ -47,6 +55,7 @@ static const cli_option retry_options[] = {
      .name = "dead",
      .to.flag = &opt.dead,
      .help = "do not try again: dead at once"},
+    DURABLE_OPTION(&opt.durability),
     {.kind = OPTION_END},
 };
 
@@ -148,7 +157,8 @@ static int extend(dueq *handle, const char *queue, dueq_lease *leases, size_t co
 
 /* One receipt's outcome: a line of JSON when asked for, a line on stderr when the lease was lost.
  * A failure of the call has been told by then, once. */
-static int tell(const cli_call *call, const dueq_lease *lease, const char *done_word)
+static int tell(const cli_call *call, const dueq *handle, const dueq_lease *lease,
+                const char *done_word)
 {
     if (call->json) {
         const char *word = lease->outcome == DUEQ_OK     ? done_word
@@ -156,7 +166,10 @@ static int tell(const cli_call *call, const dueq_lease *lease, const char *done_
                            : lease->outcome == DUEQ_LOST ? "lost"
                                                          : "failed";
 
-        out_json(json_pack("{s:s, s:s}", "receipt", lease->receipt, "outcome", word));
+        json_t *line = json_pack("{s:s, s:s}", "receipt", lease->receipt, "outcome", word);
+
+        durable_add_json(line, handle);
+        out_json(line);
     }
     if (lease->outcome == DUEQ_LOST)
         say_note("%s: %s", lease->receipt, dueq_outcome_text(DUEQ_LOST));
@@ -179,9 +192,10 @@ static int operate(const cli_call *call, lease_operation *operation, const char 
         rc = operation(handle, call->operands[0], leases, count);
         if (rc < 0) status = say_worse(status, say_error(handle, rc));
         for (size_t i = 0; i < count; i++)
-            status = say_worse(status, tell(call, &leases[i], done_word));
+            status = say_worse(status, tell(call, handle, &leases[i], done_word));
         free(leases);
         if (rc < 0) break;
+        durable_warn(handle);
     }
     return status;
 }
@@ -192,7 +206,7 @@ static int run_leases(const cli_call *call, lease_operation *operation, const ch
     dueq *handle = NULL;
     int status = read_receipts(call, &r);
 
-    if (status == STATUS_DONE && r.count > 0) status = session_open(call, &handle);
+    if (status == STATUS_DONE && r.count > 0) status = durable_open(call, opt.durability, &handle);
     if (status == STATUS_DONE && r.count > 0)
         status = operate(call, operation, done_word, handle, &r);
     dueq_close(handle);
@@ -228,7 +242,8 @@ static int retry(const cli_call *call, dueq *handle)
     if (rc < 0) return say_error(handle, rc);
     if (failure.outcome == DUEQ_DEAD && !opt.dead)
         say_note("its attempts are used up: the task is dead");
-    return tell(call, &(dueq_lease){failure.receipt, failure.outcome}, "retried");
+    durable_warn(handle);
+    return tell(call, handle, &(dueq_lease){failure.receipt, failure.outcome}, "retried");
 }
 
 static int run_retry(const cli_call *call)
@@ -238,7 +253,7 @@ static int run_retry(const cli_call *call)
 
     if (!session_check_receipt(call->operands[1])) return STATUS_USAGE;
     if (opt.dead && opt.in_ms != 0) return say_usage("--dead and --in: give one of them");
-    status = session_open(call, &handle);
+    status = durable_open(call, opt.durability, &handle);
     if (status != STATUS_DONE) return status;
     status = retry(call, handle);
     dueq_close(handle);
@@ -254,6 +269,7 @@ const cli_command cmd_done = {
     .operands = "QUEUE [RECEIPT...|-]",
     .summary = "finish tasks that were taken",
     .details = FROM_STDIN,
+    .options = lease_options,
     .operands_min = 1,
     .operands_max = OPERANDS_ANY,
     .queues = QUEUE_FIRST,
@@ -265,6 +281,7 @@ const cli_command cmd_release = {
     .operands = "QUEUE [RECEIPT...|-]",
     .summary = "give tasks back, no attempt counted",
     .details = FROM_STDIN,
+    .options = lease_options,
     .operands_min = 1,
     .operands_max = OPERANDS_ANY,
     .queues = QUEUE_FIRST,

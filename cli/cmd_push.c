@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "commands.h"
+#include "durable.h"
 #include "lines.h"
 #include "mem.h"
 #include "ndjson.h"
@@ -16,7 +17,7 @@
 
 static struct {
     int64_t in_ms, at_ms, if_exists, max_attempts;
-    const char *id;
+    const char *id, *durability;
     word_list headers;
     bool lines, ndjson, keep_going, quiet;
 } opt = {.in_ms = NOT_GIVEN, .at_ms = NOT_GIVEN};
@@ -60,6 +61,7 @@ static const cli_option options[] = {
      .min = 1,
      .max = DUEQ_ATTEMPTS_MAX,
      .help = "dead after so many failures; else as the queue says"},
+    DURABLE_OPTION(&opt.durability),
     {.kind = OPTION_FLAG,
      .name = "lines",
      .to.flag = &opt.lines,
@@ -80,7 +82,7 @@ static const cli_option options[] = {
     {.kind = OPTION_END},
 };
 
-void push_print(const push_plan *plan, const dueq_new_task *task)
+void push_print(const push_plan *plan, const dueq *handle, const dueq_new_task *task)
 {
     bool made = task->id == NULL;
     const void *id = made ? task->made_id : task->id;
@@ -93,6 +95,7 @@ void push_print(const push_plan *plan, const dueq_new_task *task)
         tasks_set_bytes(line, "id", id, id_len);
         json_object_set_new(line, "outcome",
                             json_string(task->outcome == DUEQ_OK ? "pushed" : "exists"));
+        durable_add_json(line, handle);
         out_json(line);
     } else {
         out_foreign(id, id_len);
@@ -215,7 +218,8 @@ static int push_one(const push_plan *plan, dueq *handle, const char *payload, si
     task.payload_len = len;
     rc = dueq_push(handle, plan->queue, &task, 1, &plan->options);
     if (rc < 0) return say_error(handle, rc);
-    push_print(plan, &task);
+    push_print(plan, handle, &task);
+    durable_warn(handle);
     if (rc == DUEQ_EXISTS)
         say_note("task %s exists in %s: it stays as it was", opt.id, plan->queue);
     return say_status(rc);
@@ -231,7 +235,7 @@ static int run(const cli_call *call)
     bool bulk = opt.lines || opt.ndjson;
 
     if (status == STATUS_DONE && !bulk) status = read_payload(call, &payload, &payload_len);
-    if (status == STATUS_DONE) status = session_open(call, &handle);
+    if (status == STATUS_DONE) status = durable_open(call, opt.durability, &handle);
     if (status == STATUS_DONE)
         status = bulk ? push_bulk(&plan, handle) : push_one(&plan, handle, payload, payload_len);
     dueq_close(handle);

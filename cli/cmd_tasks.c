@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "commands.h"
+#include "durable.h"
 #include "mem.h"
 #include "names.h"
 #include "out.h"
@@ -12,11 +13,18 @@
 
 static struct {
     int64_t in_ms, at_ms;
+    const char *durability;
     bool base64;
 } opt = {.in_ms = NOT_GIVEN, .at_ms = NOT_GIVEN};
 
 static const cli_option id_options[] = {
     NAMES_BASE64_OPTION(&opt.base64),
+    {.kind = OPTION_END},
+};
+
+static const cli_option cancel_options[] = {
+    NAMES_BASE64_OPTION(&opt.base64),
+    DURABLE_OPTION(&opt.durability),
     {.kind = OPTION_END},
 };
 
@@ -33,6 +41,7 @@ static const cli_option reschedule_options[] = {
      .to.number = &opt.at_ms,
      .help = "due then; a time that has passed means at once"},
     NAMES_BASE64_OPTION(&opt.base64),
+    DURABLE_OPTION(&opt.durability),
     {.kind = OPTION_END},
 };
 
@@ -77,8 +86,10 @@ static int run_get(const cli_call *call)
 
 static int run_cancel(const cli_call *call)
 {
-    return names_run(
-        call, &(names_operation){.run = cancel, .base64 = opt.base64, .done_word = "cancelled"});
+    return names_run(call, &(names_operation){.run = cancel,
+                                              .base64 = opt.base64,
+                                              .durability = opt.durability,
+                                              .done_word = "cancelled"});
 }
 
 static int run_reschedule(const cli_call *call)
@@ -87,6 +98,7 @@ static int run_reschedule(const cli_call *call)
         return say_usage("reschedule: give --in DUR or --at TIME, one of them");
     return names_run(call, &(names_operation){.run = reschedule,
                                               .base64 = opt.base64,
+                                              .durability = opt.durability,
                                               .done_word = "rescheduled",
                                               .state_text = "is leased or dead: only waiting and "
                                                             "ready tasks can be rescheduled"});
@@ -109,7 +121,7 @@ const cli_command cmd_cancel = {
     .operands = "QUEUE ID...",
     .summary = "remove tasks, whatever their state",
     .details = "Who holds one finds its lease lost. The status is 3 when one does not exist.",
-    .options = id_options,
+    .options = cancel_options,
     .operands_min = 2,
     .operands_max = OPERANDS_ANY,
     .queues = QUEUE_FIRST,

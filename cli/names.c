@@ -3,17 +3,19 @@
 
 #include <stdlib.h>
 
+#include "durable.h"
 #include "out.h"
 #include "session.h"
 #include "tasks.h"
 #include "text.h"
 
-static void print_outcome(const dueq_name *name, const char *word)
+static void print_outcome(const dueq *handle, const dueq_name *name, const char *word)
 {
     json_t *line = json_object();
 
     tasks_set_bytes(line, "id", name->id, name->id_len);
     json_object_set_new(line, "outcome", json_string(word));
+    durable_add_json(line, handle);
     out_json(line);
 }
 
@@ -31,12 +33,13 @@ static const char *word_of(const names_operation *operation, int outcome)
     }
 }
 
-static int tell(const cli_call *call, const names_operation *operation, const dueq_name *name)
+static int tell(const cli_call *call, const names_operation *operation, const dueq *handle,
+                const dueq_name *name)
 {
     char *id = text_escape(name->id, name->id_len);
 
     if (call->json && operation->done_word != NULL)
-        print_outcome(name, word_of(operation, name->outcome));
+        print_outcome(handle, name, word_of(operation, name->outcome));
     if (name->outcome == DUEQ_MISSING)
         say_note("task %s: there is none in %s", id, call->operands[0]);
     else if (name->outcome == DUEQ_STATE)
@@ -60,7 +63,8 @@ static int operate(const cli_call *call, const names_operation *operation, dueq 
 
         if (rc < 0) return say_worse(status, say_error(handle, rc));
         for (size_t i = 0; i < count; i++)
-            status = say_worse(status, tell(call, operation, &names[i]));
+            status = say_worse(status, tell(call, operation, handle, &names[i]));
+        durable_warn(handle);
     }
     return status;
 }
@@ -72,7 +76,7 @@ int names_run(const cli_call *call, const names_operation *operation)
     int status =
         session_read_ids(call->operands + 1, call->operand_count - 1, operation->base64, &ids);
 
-    if (status == STATUS_DONE) status = session_open(call, &handle);
+    if (status == STATUS_DONE) status = durable_open(call, operation->durability, &handle);
     if (status == STATUS_DONE) status = operate(call, operation, handle, &ids);
     dueq_close(handle);
     session_free_ids(&ids);

@@ -16,6 +16,7 @@ typedef struct names_operation {
     /* Does it, and sets each name's outcome; prints what it has to print itself. */
     int (*run)(dueq *handle, const char *queue, dueq_name *names, size_t count, bool json);
     bool base64;
+    const char *durability; /* NULL: the URL's */
     const char *done_word;  /* of the JSON line of a task that it was done to; NULL: no such line */
     const char *state_text; /* what is said of a task whose state does not allow it */
 } names_operation;

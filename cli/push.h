@@ -15,7 +15,7 @@ typedef struct push_plan {
 } push_plan;
 
 /* Prints what became of a task, if it was pushed or found. */
-void push_print(const push_plan *plan, const dueq_new_task *task);
+void push_print(const push_plan *plan, const dueq *handle, const dueq_new_task *task);
 
 /* Pushes every line of stdin. Returns a status. */
 int push_bulk(const push_plan *plan, dueq *handle);

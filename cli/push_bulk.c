@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "durable.h"
 #include "lines.h"
 #include "mem.h"
 #include "ndjson.h"
@@ -36,6 +37,7 @@ typedef struct bulk {
     int64_t pushed, existed;
     int status;
     bool stopped;
+    bool warned; /* that a batch is not as durable as asked */
 
     bool shows_progress;
     int64_t began_ms, shown_ms;
@@ -112,12 +114,23 @@ static int64_t count_outcomes(bulk *b)
     int64_t refused = 0;
 
     for (size_t i = 0; i < b->count; i++) {
-        push_print(b->plan, &b->tasks[i]);
+        push_print(b->plan, b->handle, &b->tasks[i]);
         b->pushed += b->tasks[i].outcome == DUEQ_OK;
         b->existed += b->tasks[i].outcome == DUEQ_EXISTS;
         refused += b->tasks[i].outcome == DUEQ_EEXIST;
     }
     return refused;
+}
+
+/* Said of the first batch alone: what kept it from being as durable as asked may stay for long. */
+static void note_short(bulk *b)
+{
+    dueq_reach reach;
+
+    dueq_reached(b->handle, &reach);
+    if (b->warned || !reach.waited || reach.met) return;
+    clear_progress(b);
+    b->warned = durable_warn(b->handle);
 }
 
 static void send_batch(bulk *b)
@@ -129,6 +142,7 @@ static void send_batch(bulk *b)
         b->tasks[i].outcome = DUEQ_ECANCELED; /* of those that a failing call does not come to */
     rc = dueq_push(b->handle, b->plan->queue, b->tasks, b->count, &b->plan->options);
     refused = count_outcomes(b);
+    note_short(b);
     if (rc == DUEQ_EXISTS)
         b->status = say_worse(b->status, STATUS_EXISTS);
     else if (rc == DUEQ_EEXIST)

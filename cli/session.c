@@ -32,12 +32,17 @@ int session_url(const cli_call *call, const char **url)
 
 int session_open(const cli_call *call, dueq **handle)
 {
+    return session_open_with(call, NULL, handle);
+}
+
+int session_open_with(const cli_call *call, const dueq_options *options, dueq **handle)
+{
     const char *url = NULL;
     int status = session_url(call, &url);
     int rc;
 
     if (status != STATUS_DONE) return status;
-    rc = dueq_open(handle, url, NULL);
+    rc = dueq_open(handle, url, options);
     if (rc != DUEQ_OK) {
         status = say_error(*handle, rc);
         dueq_close(*handle);

@@ -10,6 +10,7 @@ int session_url(const cli_call *call, const char **url);
 
 /* Opens a handle there. On failure nothing is left open. Returns a status. */
 int session_open(const cli_call *call, dueq **handle);
+int session_open_with(const cli_call *call, const dueq_options *options, dueq **handle);
 
 /* Names as typed. Each says what is wrong with it, if anything is. */
 bool session_check_queue(const char *name);

@@ -76,6 +76,7 @@ _dueq() {
     case $previous in
     --url) __dueq_offer -W 'redis:// rediss:// redis-cluster:// redis-sentinel:// unix: local:' -- "$current" && return ;;
     --if-exists) __dueq_offer -W 'keep replace earliest latest fail' -- "$current" && return ;;
+    --durability) __dueq_offer -W 'none replicas:1 fsync' -- "$current" && return ;;
     --state) __dueq_offer -W 'waiting ready leased dead' -- "$current" && return ;;
     --log-format) __dueq_offer -W 'logfmt json' -- "$current" && return ;;
     --log-level) __dueq_offer -W 'error warn info debug' -- "$current" && return ;;

@@ -116,7 +116,9 @@ typedef struct dueq_options {
     const char *tls_key_file;    /* overrides the URL's key= */
     const char *tls_server_name; /* the name the certificate must have; overrides sni= */
     bool tls_no_verify;          /* accept any certificate: for tests only */
-    bool any_eviction; /* work on a server whose eviction policy may drop keys (allkeys-*) */
+    bool any_eviction;      /* work on a server whose eviction policy may drop keys (allkeys-*) */
+    const char *durability; /* see dueq_set_durability(); NULL: the URL's, or "none" */
+    int64_t durability_timeout_ms; /* how long a call waits for it; 0: the URL's, or 1,000 */
 } dueq_options;
 
 /* Opens a handle on the server at `url` and connects.
@@ -129,9 +131,10 @@ typedef struct dueq_options {
  *   unix:/path/to/socket[?db=N&…]               also unix:///path
  *   local: or local:/dir                        the private embedded server, started if need be
  *
- * Options of a URL: prefix, db, name, timeout, connect_timeout (durations), cacert, cadir, cert,
- * key, sni, verify=no, any_eviction=yes; of clusters: endpoints=seed (nodes are at the host that was
- * asked, whatever they announce); of sentinels: sentinel_user, sentinel_password. User, password and values are percent-decoded.
+ * Options of a URL: prefix, db, name, timeout, connect_timeout (durations), durability,
+ * durability_timeout, cacert, cadir, cert, key, sni, verify=no, any_eviction=yes; of clusters:
+ * endpoints=seed (nodes are at the host that was asked, whatever they announce); of sentinels:
+ * sentinel_user, sentinel_password. User, password and values are percent-decoded.
  * `url` NULL: the environment's DUEQ_URL, else "local:".
  *
  * *handle is set even when opening fails, so that dueq_error() can say why; it is NULL only when
@@ -151,6 +154,34 @@ DUEQ_API const char *dueq_url(const dueq *handle);
 /* A file descriptor that ends waits early: when it becomes readable, a dueq_take() that waits
  * returns DUEQ_ECANCELED. It is never read from. -1 (the default): none. Since 0.1. */
 DUEQ_API void dueq_set_interrupt_fd(dueq *handle, int fd);
+
+/* How durable changes are to be before the call that makes them returns:
+ *
+ *   none         as the server's settings have it; nothing is waited for
+ *   replicas:N   N replicas have them (WAIT)
+ *   fsync        they are on the server's own disk (WAITAOF: Redis 7.2 or later, Valkey)
+ *
+ * It holds for every later call on the handle that changes tasks or queues, until it is set again;
+ * not for dueq_take(), whose loss costs no task, nor for locks. NULL: as the handle was opened. One
+ * round trip does both, on each server that is written to. A change stands whether the level is
+ * reached or not, and its call's outcome is the same: dueq_reached() tells. On a server that cannot
+ * do fsync (no WAITAOF, no append-only file) calls fail with DUEQ_ESERVER before anything is sent.
+ * DUEQ_OK or DUEQ_EINVAL. Since 0.1. */
+DUEQ_API int dueq_set_durability(dueq *handle, const char *level);
+
+/* How durable the last call's changes are known to be. */
+typedef struct dueq_reach {
+    bool waited;      /* a level was asked for, and the call changed something or may have */
+    bool met;         /* it was reached, on every server written to; or none was asked for */
+    int64_t replicas; /* that have acknowledged all of it (on disk, with fsync), on the server where
+                         they were fewest; -1: not known */
+    bool fsynced;     /* fsync: it is on the disk of every server written to */
+} dueq_reach;
+
+/* Tells what the handle's last call that changes something has reached. Not known, and so not met,
+ * when the connection was lost on the way, though the call itself got through. It is of what the call
+ * itself wrote: a push that found its id there (DUEQ_EXISTS) tells nothing of that task. Since 0.1. */
+DUEQ_API void dueq_reached(const dueq *handle, dueq_reach *reach);
 
 /* ---- Tasks ----------------------------------------------------------------------------------- */
 
@@ -231,7 +262,8 @@ typedef struct dueq_new_task {
 
 typedef struct dueq_push_options {
     dueq_if_exists if_exists;
-    int64_t timeout_ms; /* 0: the handle's */
+    int64_t timeout_ms;     /* 0: the handle's */
+    const char *durability; /* of this call: see dueq_set_durability(); NULL: the handle's */
 } dueq_push_options;
 
 /* Pushes `count` tasks (1 to 10,000); makes the queue, with default settings, if there is none.

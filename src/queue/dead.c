@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "queue/check.h"
+#include "queue/durable.h"
 #include "queue/every.h"
 #include "queue/names.h"
 #include "queue/reply.h"
@@ -100,10 +101,12 @@ static int decode_all(void *work, uint32_t partition, const valkeyReply *reply)
 
 static int act_on_all(dueq *handle, const char *queue, const char *action, int64_t *count)
 {
-    static const dq_every every = {&dq_script_dead, encode_all, decode_all};
+    static const dq_every every = {
+        .script = &dq_script_dead, .encode = encode_all, .decode = decode_all};
     all work = {.action = action};
     int rc = dq_check_queue(handle, queue);
     if (rc < 0) return rc;
+    dq_durable_begin(handle);
     do {
         work.moved = 0;
         rc = dq_every_partition(handle, queue, &every, &work, dq_handle_deadline_us(handle, 0));

@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 
+#include "queue/durable.h"
 #include "queue/fanout.h"
 #include "queue/reply.h"
 
@@ -55,8 +56,13 @@ static int ask(dueq *handle, const dq_queue *queue, const dq_every *every, void 
         fine = dq_request_begin(request, every->script, queue, p) &&
                (!every->encode || every->encode(work, &request->args));
     }
-    int rc = fine ? dq_link_exchange(handle->link, r->requests, count, deadline_us, &handle->fault)
-                  : dq_fault_set(&handle->fault, DUEQ_ENOMEM, "out of memory");
+    int rc;
+    if (!fine)
+        rc = dq_fault_set(&handle->fault, DUEQ_ENOMEM, "out of memory");
+    else if (every->reads)
+        rc = dq_link_exchange(handle->link, r->requests, count, deadline_us, &handle->fault);
+    else
+        rc = dq_durable_exchange(handle, r->requests, count, deadline_us);
     if (rc == DUEQ_OK) rc = take_answers(handle, every, work, r, asked, count);
     free(asked);
     return rc;

@@ -6,6 +6,7 @@
 
 typedef struct dq_every {
     const dq_script *script;
+    bool reads; /* changes nothing */
     /* Adds the arguments after the partitions' count; NULL: there are none. */
     bool (*encode)(void *work, dq_args *args);
     /* Takes one partition's answer. DUEQ_OK, or what the whole call is to end with. */

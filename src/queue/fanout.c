@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "queue/durable.h"
 #include "queue/reply.h"
 
 /* How often a queue may turn out to be another than was believed before the call gives up. */
@@ -161,8 +162,10 @@ static int run_round(dueq *handle, const dq_family *family, void *work, size_t c
         !cut_calls(r, family, work, partition_count) || !encode_calls(r, family, work, queue))
         return dq_fault_set(&handle->fault, DUEQ_ENOMEM, "out of memory for %zu items", count);
     if (!r->pending) return DUEQ_OK;
-    int failed =
-        dq_link_exchange(handle->link, r->requests, r->call_count, deadline_us, &handle->fault);
+    int failed = family->reads
+                     ? dq_link_exchange(handle->link, r->requests, r->call_count, deadline_us,
+                                        &handle->fault)
+                     : dq_durable_exchange(handle, r->requests, r->call_count, deadline_us);
     int result = DUEQ_OK;
     for (size_t i = 0; i < r->call_count; i++) {
         int rc = decode_call(handle, family, work, &r->requests[i], &r->calls[i]);

@@ -17,6 +17,7 @@
 typedef struct dq_family {
     const dq_script *script;
     int absent; /* an item's outcome when there is no such queue; DUEQ_OK: make the queue */
+    bool reads; /* changes nothing */
 
     uint32_t (*partition)(const void *work, size_t item, uint32_t partition_count);
     size_t (*size)(const void *work, size_t item); /* bytes to send; NULL: small */

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "queue/check.h"
+#include "queue/durable.h"
 #include "queue/fanout.h"
 #include "queue/receipt.h"
 
@@ -59,12 +60,17 @@ static int read_receipts(dueq *handle, const char *queue, work *w, size_t count)
     return rc;
 }
 
+static int run(dueq *handle, const char *queue, const dq_family *family, work *w, size_t count)
+{
+    dq_durable_begin(handle);
+    return dq_fanout(handle, queue, family, w, count, dq_handle_deadline_us(handle, 0));
+}
+
 static int run_leases(dueq *handle, const char *queue, const dq_family *family, work *w,
                       size_t count)
 {
     int rc = read_receipts(handle, queue, w, count);
-    if (rc == DUEQ_OK)
-        rc = dq_fanout(handle, queue, family, w, count, dq_handle_deadline_us(handle, 0));
+    if (rc == DUEQ_OK) rc = run(handle, queue, family, w, count);
     free(w->receipts);
     return rc;
 }
@@ -175,7 +181,7 @@ int dq_done(dueq *handle, const char *queue, dueq_lease *leases, size_t count, b
     }
     if (rc == DUEQ_OK) {
         put_in_order(&w, count);
-        rc = dq_fanout(handle, queue, &family, &w, count, dq_handle_deadline_us(handle, 0));
+        rc = run(handle, queue, &family, &w, count);
     }
     free(w.order);
     free(w.receipts);
@@ -334,8 +340,7 @@ int dq_retry(dueq *handle, const char *queue, dueq_failure *failures, size_t cou
     if (!w.receipts) return dq_fault_set(&handle->fault, DUEQ_ENOMEM, "out of memory");
     for (size_t i = 0; i < count && rc == DUEQ_OK; i++)
         rc = check_failure(handle, queue, &failures[i], &w.receipts[i]);
-    if (rc == DUEQ_OK)
-        rc = dq_fanout(handle, queue, &family, &w, count, dq_handle_deadline_us(handle, 0));
+    if (rc == DUEQ_OK) rc = run(handle, queue, &family, &w, count);
     free(w.receipts);
     return sum_failures(failures, count, rc);
 }

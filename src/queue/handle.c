@@ -8,12 +8,13 @@
 
 #include "base/clock.h"
 #include "base/random.h"
+#include "queue/durable.h"
 #include "queue/quorum.h"
 #include "queue/reply.h"
 #include "queue/wait.h"
 #include "wire/local.h"
 
-enum { TIMEOUT_MS = 5000, CONNECT_TIMEOUT_MS = 2000 };
+enum { TIMEOUT_MS = 5000, CONNECT_TIMEOUT_MS = 2000, DURABILITY_TIMEOUT_MS = 1000 };
 enum { PREFIX_MAX = 128 };
 
 /* ---- Settings: the options given override the URL ---- */
@@ -30,6 +31,7 @@ static bool apply_options(dq_url *url, const dueq_options *options)
 {
     if (options->timeout_ms) url->timeout_ms = options->timeout_ms;
     if (options->connect_timeout_ms) url->connect_timeout_ms = options->connect_timeout_ms;
+    if (options->durability_timeout_ms) url->durability_timeout_ms = options->durability_timeout_ms;
     url->no_verify = url->no_verify || options->tls_no_verify;
     url->any_eviction = url->any_eviction || options->any_eviction;
     return override_text(&url->client_name, options->client_name) &&
@@ -46,11 +48,12 @@ static bool apply_options(dq_url *url, const dueq_options *options)
 static int check_settings(dueq *handle)
 {
     dq_url *url = &handle->url;
-    if (url->timeout_ms < 0 || url->connect_timeout_ms < 0)
+    if (url->timeout_ms < 0 || url->connect_timeout_ms < 0 || url->durability_timeout_ms < 0)
         return dq_fault_set(&handle->fault, DUEQ_EINVAL, "a time-out is more than 0 ms");
     handle->timeout_given = url->timeout_ms != 0;
     if (!url->timeout_ms) url->timeout_ms = TIMEOUT_MS;
     if (!url->connect_timeout_ms) url->connect_timeout_ms = CONNECT_TIMEOUT_MS;
+    if (!url->durability_timeout_ms) url->durability_timeout_ms = DURABILITY_TIMEOUT_MS;
     if (!url->client_name) url->client_name = strdup("dueq");
     if (!url->prefix) url->prefix = strdup("dueq");
     if (!url->client_name || !url->prefix)
@@ -71,7 +74,9 @@ static int read_url(dueq *handle, const char *text, const dueq_options *options)
     if (rc < 0) return rc;
     if (options && !apply_options(&handle->url, options))
         return dq_fault_set(&handle->fault, DUEQ_ENOMEM, "out of memory");
-    rc = check_settings(handle);
+    if (options && options->durability)
+        rc = dq_durable_read(handle, options->durability, &handle->url.durability);
+    if (rc == DUEQ_OK) rc = check_settings(handle);
     if (rc < 0) return rc;
     handle->url_text = dq_url_text(&handle->url);
     if (!handle->url_text) return dq_fault_set(&handle->fault, DUEQ_ENOMEM, "out of memory");
@@ -96,9 +101,8 @@ static int settle_local(dueq *handle)
 
 /* ---- The eviction policy: allkeys-* would drop tasks ---- */
 
-static int check_eviction(void *context, dq_conn *conn, int64_t deadline_us, dq_fault *fault)
+static int check_eviction(const dueq *handle, dq_conn *conn, int64_t deadline_us, dq_fault *fault)
 {
-    const dueq *handle = context;
     if (handle->url.any_eviction) return DUEQ_OK;
     dq_args args = {0};
     dq_args_add_text(&args, "INFO");
@@ -116,6 +120,12 @@ static int check_eviction(void *context, dq_conn *conn, int64_t deadline_us, dq_
     return rc;
 }
 
+static int greet(void *context, dq_conn *conn, int64_t deadline_us, dq_fault *fault)
+{
+    int rc = check_eviction(context, conn, deadline_us, fault);
+    return rc < 0 ? rc : dq_durable_greet(context, conn, deadline_us, fault);
+}
+
 /* ---- Open and close ---- */
 
 static int make_link(dueq *handle)
@@ -127,7 +137,9 @@ static int make_link(dueq *handle)
     }
     handle->link = dq_link_make(&handle->url);
     if (!handle->link) return dq_fault_set(&handle->fault, DUEQ_ENOMEM, "out of memory");
-    dq_link_on_connect(handle->link, check_eviction, handle);
+    dq_link_on_connect(handle->link, greet, handle);
+    handle->durable.usual = handle->durable.now = handle->url.durability;
+    handle->durable.reach = (dueq_reach){.met = true, .replicas = -1};
     return DUEQ_OK;
 }
 

@@ -17,6 +17,13 @@ typedef struct dq_queue {
     struct dq_queue *next;
 } dq_queue;
 
+/* See durable.h. Holds: `now` is `usual` but in a call with a level of its own. */
+typedef struct dq_durable {
+    dq_level usual, now;
+    bool unchecked; /* a connection was made without asking whether fsync can be had */
+    dueq_reach reach;
+} dq_durable;
+
 struct dueq {
     dq_link *link; /* NULL when opening failed: nothing can be done but read the fault */
     dq_url url;    /* with every default filled in; never LOCAL once open */
@@ -25,6 +32,7 @@ struct dueq {
     char *registry;     /* key of the hash that lists the queues */
     char waiter_id[20]; /* names this handle to the scripts when it waits */
     int interrupt_fd;
+    dq_durable durable;
     dq_queue *queues;
     struct dq_waiter *waiter; /* made by the first take that waits */
 

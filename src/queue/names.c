@@ -6,6 +6,7 @@
 
 #include "queue/batch.h"
 #include "queue/check.h"
+#include "queue/durable.h"
 #include "queue/reply.h"
 
 size_t dq_name_len(const dueq_name *name)
@@ -39,6 +40,7 @@ int dq_names_run(dueq *handle, const char *queue, const dq_family *family, void 
     for (size_t i = 0; i < count && rc == DUEQ_OK; i++)
         rc = dq_check_id(handle, names[i].id, names[i].id_len);
     if (rc < 0) return rc;
+    if (!family->reads) dq_durable_begin(handle);
     return dq_fanout(handle, queue, family, work, count, dq_handle_deadline_us(handle, 0));
 }
 
@@ -185,6 +187,7 @@ int dueq_get(dueq *handle, const char *queue, dueq_name *names, size_t count, du
     static const dq_family family = {
         .script = &dq_script_get,
         .absent = DUEQ_MISSING,
+        .reads = true,
         .partition = dq_names_partition,
         .encode = encode_get,
         .decode = decode_get,

@@ -58,6 +58,8 @@ static const probe probes[] = {
     {true, {"CLUSTER", "SLOTS"}},
     {true, {"ASKING"}},
     {false, {"ROLE"}},
+    {false, {"WAIT", "0", "1"}},
+    {false, {"WAITAOF", "0", "0", "1"}},
 };
 enum { PROBE_COUNT = sizeof probes / sizeof *probes };
 

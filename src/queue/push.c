@@ -4,6 +4,7 @@
 
 #include "base/id.h"
 #include "queue/check.h"
+#include "queue/durable.h"
 #include "queue/fanout.h"
 #include "queue/record.h"
 #include "queue/reply.h"
@@ -304,13 +305,11 @@ static void set_outcomes(dueq_new_task *tasks, size_t count, int outcome)
     for (size_t i = 0; i < count; i++) tasks[i].outcome = outcome;
 }
 
-int dueq_push(dueq *handle, const char *queue, dueq_new_task *tasks, size_t count,
-              const dueq_push_options *options)
+static int push(dueq *handle, const char *queue, dueq_new_task *tasks, size_t count,
+                const dueq_push_options *options)
 {
-    int rc = check_call(handle, queue, tasks, count, options);
-    if (rc < 0) return rc;
     int64_t deadline_us = dq_handle_deadline_us(handle, options ? options->timeout_ms : 0);
-    rc = check_payloads(handle, queue, tasks, count, deadline_us);
+    int rc = check_payloads(handle, queue, tasks, count, deadline_us);
     set_outcomes(tasks, count, rc < 0 ? rc : DUEQ_ETIMEOUT); /* not tried yet */
     if (rc < 0) return rc;
 
@@ -321,4 +320,18 @@ int dueq_push(dueq *handle, const char *queue, dueq_new_task *tasks, size_t coun
     work made = {.policy = policies[DUEQ_IF_EXISTS_KEEP], .made = true};
     int rest = push_kind(handle, queue, &made, tasks, count, deadline_us);
     return rest != DUEQ_OK ? rest : rc;
+}
+
+int dueq_push(dueq *handle, const char *queue, dueq_new_task *tasks, size_t count,
+              const dueq_push_options *options)
+{
+    dq_level level = handle->durable.usual;
+    int rc = check_call(handle, queue, tasks, count, options);
+    if (rc == DUEQ_OK && options && options->durability)
+        rc = dq_durable_read(handle, options->durability, &level);
+    if (rc < 0) return rc;
+    dq_durable_begin_at(handle, level);
+    rc = push(handle, queue, tasks, count, options);
+    dq_durable_end(handle);
+    return rc;
 }

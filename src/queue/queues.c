@@ -1,5 +1,6 @@
 /* Queues as a whole: create, config, pause, resume, purge, delete. */
 #include "queue/check.h"
+#include "queue/durable.h"
 #include "queue/every.h"
 #include "queue/registry.h"
 #include "queue/reply.h"
@@ -7,7 +8,9 @@
 int dueq_queue_create(dueq *handle, const char *queue, const dueq_settings *settings)
 {
     int rc = dq_check_queue(handle, queue);
-    return rc < 0 ? rc : dq_queue_make(handle, queue, settings, dq_handle_deadline_us(handle, 0));
+    if (rc < 0) return rc;
+    dq_durable_begin(handle);
+    return dq_queue_make(handle, queue, settings, dq_handle_deadline_us(handle, 0));
 }
 
 /* ---- config, pause, resume ---- */
@@ -46,7 +49,10 @@ static int decode_config(void *work, uint32_t partition, const valkeyReply *repl
     return DUEQ_OK;
 }
 
-static const dq_every config_every = {&dq_script_config, encode_config, decode_config};
+static const dq_every read_every = {
+    .script = &dq_script_config, .reads = true, .encode = encode_config, .decode = decode_config};
+static const dq_every change_every = {
+    .script = &dq_script_config, .encode = encode_config, .decode = decode_config};
 
 /* The registry's entry first: partitions that are made later follow it. */
 static int change_registry(dueq *handle, const char *queue, const dueq_settings *change,
@@ -71,12 +77,13 @@ int dueq_queue_config(dueq *handle, const char *queue, const dueq_settings *chan
     int64_t deadline_us = dq_handle_deadline_us(handle, 0);
     dq_settings stored = {0};
     dueq_settings change_only = change ? *change : (dueq_settings){0};
+    if (change) dq_durable_begin(handle);
     if (change) rc = change_registry(handle, queue, change, deadline_us, &stored);
     if (rc != DUEQ_OK) return rc;
     change_only.partitions = 0; /* the same as before, or refused above */
 
     config_work w = {.change = change ? &change_only : NULL, .stored = &stored};
-    rc = dq_every_partition(handle, queue, &config_every, &w, deadline_us);
+    rc = dq_every_partition(handle, queue, change ? &change_every : &read_every, &w, deadline_us);
     if (rc != DUEQ_OK || !now) return rc;
     dq_queue *known;
     rc = dq_queue_find(handle, queue, deadline_us, &known);
@@ -91,7 +98,8 @@ static int set_paused(dueq *handle, const char *queue, const char *value)
     int rc = dq_check_queue(handle, queue);
     if (rc < 0) return rc;
     config_work w = {.field = "paused", .value = value};
-    return dq_every_partition(handle, queue, &config_every, &w, dq_handle_deadline_us(handle, 0));
+    dq_durable_begin(handle);
+    return dq_every_partition(handle, queue, &change_every, &w, dq_handle_deadline_us(handle, 0));
 }
 
 int dueq_queue_pause(dueq *handle, const char *queue)
@@ -126,13 +134,15 @@ static int decode_purge(void *work, uint32_t partition, const valkeyReply *reply
     return dq_reply_status(reply);
 }
 
-static const dq_every purge_every = {&dq_script_purge, encode_purge, decode_purge};
+static const dq_every purge_every = {
+    .script = &dq_script_purge, .encode = encode_purge, .decode = decode_purge};
 
 int dueq_queue_purge(dueq *handle, const char *queue, int64_t *count)
 {
     int rc = dq_check_queue(handle, queue);
     if (rc < 0) return rc;
     purge_work w = {0};
+    dq_durable_begin(handle);
     rc = dq_every_partition(handle, queue, &purge_every, &w, dq_handle_deadline_us(handle, 0));
     if (count) *count = w.count;
     return rc;
@@ -169,5 +179,6 @@ int dueq_queue_delete(dueq *handle, const char *queue, bool force)
     int rc = dq_check_queue(handle, queue);
     if (rc == DUEQ_OK && !force) rc = check_empty(handle, queue);
     if (rc != DUEQ_OK) return rc;
+    dq_durable_begin(handle);
     return delete_registered(handle, queue, force, dq_handle_deadline_us(handle, 0));
 }

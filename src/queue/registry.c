@@ -6,6 +6,7 @@
 
 #include "base/random.h"
 #include "queue/check.h"
+#include "queue/durable.h"
 #include "queue/fanout.h"
 #include "queue/reply.h"
 
@@ -70,6 +71,11 @@ static dq_queue *remember(dueq *handle, const char *name, const dq_settings *sto
 
 /* ---- The registry on the server ---- */
 
+static bool is_change(const char *command)
+{
+    return strncmp(command, "HSET", 4) == 0 || strcmp(command, "HDEL") == 0;
+}
+
 /* A plain command on the registry's key. The request is the caller's to clear. */
 static int ask_registry(dueq *handle, dq_request *request, const char *command, const char *name,
                         const char *value, int64_t deadline_us)
@@ -80,7 +86,9 @@ static int ask_registry(dueq *handle, dq_request *request, const char *command, 
     if (name) dq_args_add_text(&request->args, name);
     if (value) dq_args_add_text(&request->args, value);
     if (request->args.failed) return dq_fault_set(&handle->fault, DUEQ_ENOMEM, "out of memory");
-    return dq_link_exchange(handle->link, request, 1, deadline_us, &handle->fault);
+    return is_change(command)
+               ? dq_durable_exchange(handle, request, 1, deadline_us)
+               : dq_link_exchange(handle->link, request, 1, deadline_us, &handle->fault);
 }
 
 int dq_registry_read(dueq *handle, const char *name, int64_t deadline_us, dq_settings *stored)
@@ -253,7 +261,7 @@ static int read_created(dueq *handle, const dq_request *requests, uint32_t count
 static int create(dueq *handle, dq_request *requests, uint32_t count, int64_t deadline_us,
                   int64_t *standing)
 {
-    int rc = dq_link_exchange(handle->link, requests, count, deadline_us, &handle->fault);
+    int rc = dq_durable_exchange(handle, requests, count, deadline_us);
     return rc < 0 ? rc : read_created(handle, requests, count, standing);
 }
 

@@ -82,7 +82,8 @@ static int decode_stats(void *work, uint32_t partition, const valkeyReply *reply
 
 static int count_one(dueq *handle, const char *queue, dueq_stats *stats, int64_t deadline_us)
 {
-    static const dq_every every = {&dq_script_stats, NULL, decode_stats};
+    static const dq_every every = {
+        .script = &dq_script_stats, .reads = true, .decode = decode_stats};
     *stats = nothing_yet;
     return dq_every_partition(handle, queue, &every, stats, deadline_us);
 }

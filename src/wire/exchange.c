@@ -133,7 +133,7 @@ static bool make_lanes(dq_exchange *x)
     }
     x->lane_count = x->link->node_count;
     for (size_t l = 0; x->lanes != NULL && l < x->lane_count; l++) {
-        x->lanes[l] = (dq_lane){.node = x->link->nodes[l]};
+        x->lanes[l] = (dq_lane){.node = x->link->nodes[l], .seal = x->seal};
     }
     return x->lanes != NULL && x->watched != NULL;
 }
@@ -229,6 +229,13 @@ static bool may_send(const dq_exchange *x)
     return false;
 }
 
+/* When every request has its outcome, only seals are waited for: not longer than they are given. */
+static int64_t round_deadline_us(const dq_exchange *x)
+{
+    bool only_seals = x->open == 0 && x->seal != NULL;
+    return only_seals ? dq_seal_limit_us(x->seal, x->deadline_us) : x->deadline_us;
+}
+
 static int wait_for_lanes(const dq_exchange *x)
 {
     for (size_t l = 0; l < x->lane_count; l++) {
@@ -239,7 +246,7 @@ static int wait_for_lanes(const dq_exchange *x)
             x->watched[l].events = dq_conn_events(conn);
         }
     }
-    return dq_socket_wait_any(x->watched, x->lane_count, x->deadline_us);
+    return dq_socket_wait_any(x->watched, x->lane_count, round_deadline_us(x));
 }
 
 /* The deadline came first: what is owed is lost, and so is its connection. */
@@ -370,6 +377,12 @@ static void finish(dq_exchange *x)
 int dq_link_exchange(dq_link *link, dq_request *requests, size_t count, int64_t deadline_us,
                      dq_fault *fault)
 {
+    return dq_link_exchange_sealed(link, requests, count, NULL, deadline_us, fault);
+}
+
+int dq_link_exchange_sealed(dq_link *link, dq_request *requests, size_t count, dq_seal *seal,
+                            int64_t deadline_us, dq_fault *fault)
+{
     dq_flight few_flights[FEW] = {{0}};
     size_t few_order[FEW];
     dq_lane one_lane;
@@ -380,6 +393,7 @@ int dq_link_exchange(dq_link *link, dq_request *requests, size_t count, int64_t 
         .count = count,
         .deadline_us = deadline_us,
         .fault = fault,
+        .seal = seal,
         .flights = few_flights,
         .order = few_order,
         .lanes = &one_lane,

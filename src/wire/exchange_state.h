@@ -25,7 +25,8 @@ typedef struct dq_flight {
 
 /* One server's part of a round. Holds: order[heard … sent) are the requests whose answers are owed,
  * in the order asked; order[next … count) are still to be sent; `ended` says that the connection
- * is not to be used any more in this round. */
+ * is not to be used any more in this round. The seal is sent once, behind the last of them, and so
+ * answered last. */
 typedef struct dq_lane {
     dq_node *node;
     size_t *order;
@@ -36,6 +37,9 @@ typedef struct dq_lane {
     bool ended;
     const dq_script *loading[DQ_LOADING_MAX];
     size_t loading_count;
+    dq_seal *seal;   /* NULL: none is to be sent */
+    size_t answered; /* requests that have their reply in this round */
+    bool seal_sent, seal_heard;
 } dq_lane;
 
 /* Holds: `open` is the number of requests not settled; `code` is that of the first failure settled,
@@ -46,6 +50,7 @@ typedef struct dq_exchange {
     size_t count;
     int64_t deadline_us;
     dq_fault *fault;
+    dq_seal *seal; /* NULL: none */
 
     dq_flight *flights;
     size_t *order; /* room for the lanes' */

@@ -90,16 +90,47 @@ static void send_one(dq_exchange *x, dq_lane *lane, size_t i)
     }
 }
 
-bool dq_lane_may_send(const dq_lane *lane)
+/* Behind the last request of the round, unless it is known by then that none has done anything. */
+static bool wants_seal(const dq_lane *lane)
+{
+    bool all_sent = lane->stop || lane->next == lane->count;
+    bool in_vain = lane->heard == lane->sent && lane->answered == 0;
+    return lane->seal != NULL && !lane->seal_sent && !lane->ended && all_sent && !in_vain;
+}
+
+static void send_seal(const dq_exchange *x, dq_lane *lane)
+{
+    dq_args args = {0};
+    dq_fault unread;
+    dq_conn *conn = lane->node->conn;
+    size_t unsent = dq_conn_unsent(conn);
+    lane->seal_sent = true;
+    if (!dq_seal_command(lane->seal, x->deadline_us, &args) ||
+        dq_conn_add(conn, &args, &unread) < 0) {
+        lane->seal->unknown = lane->seal_heard = true;
+    }
+    lane->queued += dq_conn_unsent(conn) - unsent;
+    dq_args_clear(&args);
+}
+
+static bool may_send_request(const dq_lane *lane)
 {
     return !lane->ended && !lane->stop && lane->next < lane->count &&
            dq_conn_unsent(lane->node->conn) < UNSENT_MAX;
 }
 
+bool dq_lane_may_send(const dq_lane *lane)
+{
+    return may_send_request(lane) || wants_seal(lane);
+}
+
 static void send_more(dq_exchange *x, dq_lane *lane)
 {
-    while (dq_lane_may_send(lane)) {
+    while (may_send_request(lane)) {
         send_one(x, lane, lane->order[lane->next++]);
+    }
+    if (wants_seal(lane)) {
+        send_seal(x, lane);
     }
 }
 
@@ -157,10 +188,21 @@ static bool is_final(const dq_exchange *x, size_t i, dq_remedy remedy)
     }
 }
 
+/* A request that was sent before may have written over a connection that is gone: what the server
+ * tells on this one need not cover that. */
+static void note_answered(const dq_exchange *x, dq_lane *lane, size_t i)
+{
+    lane->answered++;
+    if (lane->seal != NULL && x->requests[i].resent) {
+        lane->seal->unknown = true;
+    }
+}
+
 static void hear_one(dq_exchange *x, dq_lane *lane, size_t i, valkeyReply *reply)
 {
     if (reply->type != VALKEY_REPLY_ERROR) {
         x->progress = true;
+        note_answered(x, lane, i);
         dq_settle_reply(x, i, reply);
         return;
     }
@@ -193,13 +235,32 @@ static bool pass_asking(dq_exchange *x, dq_lane *lane, size_t i, valkeyReply *re
     return true;
 }
 
+static bool owes_seal(const dq_lane *lane)
+{
+    return lane->seal_sent && !lane->seal_heard;
+}
+
+/* The last answer of a round; it is of no interest where nothing was done. */
+static void hear_seal(dq_lane *lane, valkeyReply *reply)
+{
+    lane->seal_heard = true;
+    if (lane->answered > 0) {
+        dq_seal_hear(lane->seal, reply);
+    }
+    freeReplyObject(reply);
+}
+
 static int hear_all(dq_exchange *x, dq_lane *lane, dq_fault *fault)
 {
-    while (lane->heard < lane->sent) {
+    while (lane->heard < lane->sent || owes_seal(lane)) {
         valkeyReply *reply;
         int rc = dq_conn_next(lane->node->conn, &reply, fault);
         if (rc < 0 || reply == NULL) {
             return rc;
+        }
+        if (lane->heard == lane->sent) {
+            hear_seal(lane, reply);
+            return DUEQ_OK;
         }
         size_t i = lane->order[lane->heard];
         if (!pass_asking(x, lane, i, reply)) {
@@ -214,11 +275,15 @@ static int hear_all(dq_exchange *x, dq_lane *lane, dq_fault *fault)
 
 bool dq_lane_is_over(const dq_lane *lane)
 {
-    return lane->ended || (lane->heard == lane->sent && (lane->stop || lane->next == lane->count));
+    bool all_heard = lane->heard == lane->sent && (lane->stop || lane->next == lane->count);
+    return lane->ended || (all_heard && !wants_seal(lane) && !owes_seal(lane));
 }
 
 static void end_lane(dq_lane *lane)
 {
+    if (lane->seal != NULL && lane->answered > 0 && !lane->seal_heard) {
+        lane->seal->unknown = true;
+    }
     lane->ended = true;
     dq_node_drop(lane->node);
 }

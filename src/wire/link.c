@@ -125,6 +125,13 @@ void dq_node_drop(dq_node *node)
     node->conn = NULL;
 }
 
+void dq_link_hang_up(dq_link *link)
+{
+    for (size_t i = 0; i < link->node_count; i++) {
+        dq_node_drop(link->nodes[i]);
+    }
+}
+
 /* ---- Connecting ------------------------------------------------------------------------------ */
 
 int64_t dq_link_attempt_us(const dq_link *link, int64_t deadline_us)

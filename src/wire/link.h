@@ -6,6 +6,7 @@
 
 #include "wire/conn.h"
 #include "wire/script.h"
+#include "wire/seal.h"
 
 /* One command or one script call, and what became of it. Zero it, fill script and args. */
 typedef struct dq_request {
@@ -40,6 +41,12 @@ int dq_link_connect(dq_link *link, int64_t deadline_us, dq_fault *fault);
 int dq_link_exchange(dq_link *link, dq_request *requests, size_t count, int64_t deadline_us,
                      dq_fault *fault);
 
+/* The same, and each server that the requests go to is asked, right behind them and on the same
+ * connection, how far what they wrote has got; seal NULL: not. What becomes of the requests does not
+ * depend on the answer: a lost one, or one to a request that had to be sent again, means "unknown". */
+int dq_link_exchange_sealed(dq_link *link, dq_request *requests, size_t count, dq_seal *seal,
+                            int64_t deadline_us, dq_fault *fault);
+
 /* ---- The servers themselves ------------------------------------------------------------------ */
 
 /* Whether keys may lie on different servers, so that one command takes keys of one slot alone. */
@@ -56,6 +63,9 @@ int dq_link_open_extra(dq_link *link, int node, dq_conn **conn, int64_t deadline
                        dq_fault *fault);
 /* Such a connection has failed: who serves what is asked again before the next exchange. */
 void dq_link_doubt(dq_link *link);
+
+/* Closes all connections; they are made again when there is something to send. */
+void dq_link_hang_up(dq_link *link);
 
 /* The server's clock now, ms since the epoch, as near as the last greeting tells. Display only. */
 int64_t dq_link_server_ms(const dq_link *link);

@@ -112,6 +112,11 @@ static const char *read_duration(void *field, const char *value)
     return NULL;
 }
 
+static const char *read_durability(void *field, const char *value)
+{
+    return dq_level_read(field, value);
+}
+
 static const char *read_db(void *field, const char *value)
 {
     int db = read_number(value, DB_MAX);
@@ -156,6 +161,8 @@ static const option options[] = {
     {"name", read_client_name, offsetof(dq_url, client_name), DQ_URL_TCP},
     {"timeout", read_duration, offsetof(dq_url, timeout_ms), DQ_URL_TCP},
     {"connect_timeout", read_duration, offsetof(dq_url, connect_timeout_ms), DQ_URL_TCP},
+    {"durability", read_durability, offsetof(dq_url, durability), DQ_URL_TCP},
+    {"durability_timeout", read_duration, offsetof(dq_url, durability_timeout_ms), DQ_URL_TCP},
     {"cacert", read_text, offsetof(dq_url, ca_file), DQ_URL_TCP},
     {"cadir", read_text, offsetof(dq_url, ca_dir), DQ_URL_TCP},
     {"cert", read_text, offsetof(dq_url, cert_file), DQ_URL_TCP},
@@ -186,10 +193,12 @@ static int tell_no_option(dq_url_kind kind, const char *name, size_t name_len, d
     const char *also = kind == DQ_URL_CLUSTER    ? " endpoints="
                        : kind == DQ_URL_SENTINEL ? " sentinel_user= sentinel_password="
                                                  : "";
-    return dq_fault_set(fault, DUEQ_EINVAL,
-                        "URL: \"%.*s\" is not an option; there are prefix= db= name= timeout= "
-                        "connect_timeout= cacert= cadir= cert= key= sni= verify= any_eviction=%s",
-                        (int)(name_len < 64 ? name_len : 64), name, also);
+    return dq_fault_set(
+        fault, DUEQ_EINVAL,
+        "URL: \"%.*s\" is not an option; there are prefix= db= name= timeout= "
+        "connect_timeout= durability= durability_timeout= cacert= cadir= cert= key= "
+        "sni= verify= any_eviction=%s",
+        (int)(name_len < 64 ? name_len : 64), name, also);
 }
 
 /* One "name=value" of `len` characters. */

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "base/fault.h"
+#include "wire/seal.h"
 
 typedef enum dq_url_kind {
     DQ_URL_TCP,
@@ -36,6 +37,8 @@ typedef struct dq_url {
     bool seed_host; /* CLUSTER: every node is at the host that was asked, on its own port */
     char *sentinel_user, *sentinel_password; /* of the sentinels themselves */
     int64_t timeout_ms, connect_timeout_ms;  /* 0: not given */
+    dq_level durability;
+    int64_t durability_timeout_ms; /* 0: not given */
 } dq_url;
 
 /* Reads `text`. DUEQ_OK, or DUEQ_EINVAL with a fault that says which part is wrong and what would

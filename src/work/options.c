@@ -169,6 +169,7 @@ static const dueq_options *own_connect(copier *c, const dueq_options *from)
         &connect->client_name,   &connect->user,         &connect->password,
         &connect->prefix,        &connect->tls_ca_file,  &connect->tls_ca_dir,
         &connect->tls_cert_file, &connect->tls_key_file, &connect->tls_server_name,
+        &connect->durability,
     };
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
         *texts[i] = own_text(c, *texts[i]);

@@ -37,6 +37,7 @@ has "options of push" "$(offers push --)" --in --at --id --header --if-exists --
     --ndjson --url --json
 has "options of queue create" "$(offers queue create --)" --partitions --json
 has "policies" "$(offers push --if-exists '')" keep replace earliest latest fail
+has "levels of durability" "$(offers push --durability '')" none replicas:1 fsync
 has "kinds of bench" "$(offers bench '')" push work lateness mix burst memory idle scale
 has "states" "$(offers ls --state '')" waiting ready leased dead
 has "options of work" "$(offers work --)" --prefetch --stdio --window --http --http-secret-file --http-ca \

@@ -44,6 +44,9 @@ static void check_good(const good_case *c)
     assert_int_equal(url.no_verify, want->no_verify);
     assert_int_equal(url.any_eviction, want->any_eviction);
     assert_int_equal(url.seed_host, want->seed_host);
+    assert_int_equal(url.durability.replicas, want->durability.replicas);
+    assert_int_equal(url.durability.fsync, want->durability.fsync);
+    assert_int_equal(url.durability_timeout_ms, want->durability_timeout_ms);
     assert_text(c->text, "seeds", url.seeds, want->seeds);
     assert_text(c->text, "master", url.master, want->master);
     assert_text(c->text, "sentinel_user", url.sentinel_user, want->sentinel_user);
@@ -126,6 +129,13 @@ static void good_forms_are_read(void **state)
         {"redis://h?verify=yes&any_eviction=yes",
          "redis://h:6379",
          {.host = S("h"), .any_eviction = true}},
+        {"redis://h?durability=replicas:12&durability_timeout=2s",
+         "redis://h:6379",
+         {.host = S("h"), .durability = {.replicas = 12}, .durability_timeout_ms = 2000}},
+        {"redis://h?durability=replicas:1&durability=fsync",
+         "redis://h:6379",
+         {.host = S("h"), .durability = {.fsync = true}}},
+        {"redis://h?durability=fsync&durability=none", "redis://h:6379", {.host = S("h")}},
         {"redis://h?any_eviction=no&db=1&db=2&", "redis://h:6379/2", {.host = S("h"), .db = 2}},
         {"unix:/run/r.sock", "unix:/run/r.sock", {.kind = DQ_URL_UNIX, .path = S("/run/r.sock")}},
         {"unix:///run/r.sock?db=4",
@@ -258,6 +268,12 @@ static void wrong_forms_are_named(void **state)
         {"redis://h?timeout=-1s", "must be a duration"},
         {"redis://h?connect_timeout=soon", "must be a duration"},
         {"redis://h?verify=maybe", "yes or no"},
+        {"redis://h?durability=", "none, replicas:N"},
+        {"redis://h?durability=replicas:0", "none, replicas:N"},
+        {"redis://h?durability=replicas:1001", "none, replicas:N"},
+        {"redis://h?durability=replicas:1,2", "none, replicas:N"},
+        {"redis://h?durability=FSYNC", "none, replicas:N"},
+        {"redis://h?durability_timeout=1", "must be a duration"},
         {"redis://h?any_eviction=1", "yes or no"},
         {"redis://h?prefix=", "not empty"},
         {"redis://h?prefix=a{b}", "1 to 128"},
