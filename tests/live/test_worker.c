@@ -182,12 +182,12 @@ static void test_lease_is_kept(void **state)
     probe p = new_probe();
     rig_push(r, "q", "long", 0);
     dueq_worker_options options = with(wait_for_gate, &p);
-    options.lease_ms = 300;
+    options.lease_ms = 900;
     options.concurrency = 2; /* a free slot: if it were given again, it would be begun again */
     rig_start(r, options);
     UNTIL_EQ(LONG_MS, atomic_load(&p.calls), 1);
     long long first_end = lease_end(r);
-    UNTIL(LONG_MS, lease_end(r) >= first_end + 1500000);
+    UNTIL(LONG_MS, lease_end(r) >= first_end + 1900000);
     atomic_store(&p.gate, true);
     UNTIL_EQ(LONG_MS, rig_worker_stats(r).done, 1);
     assert_int_equal(atomic_load(&p.calls), 1);
@@ -200,13 +200,13 @@ static void test_queue_lease_is_kept(void **state)
 {
     rig *r = *state;
     probe p = new_probe();
-    dueq_settings settings = {.lease_ms = 400};
+    dueq_settings settings = {.lease_ms = 1500};
     assert_int_equal(dueq_queue_create(r->handle, "q", &settings), DUEQ_OK);
     rig_push(r, "q", "long", 0);
     rig_start(r, with(wait_for_gate, &p));
     UNTIL_EQ(LONG_MS, atomic_load(&p.calls), 1);
     long long first_end = lease_end(r);
-    UNTIL(LONG_MS, lease_end(r) >= first_end + 800000);
+    UNTIL(LONG_MS, lease_end(r) >= first_end + 1600000);
     atomic_store(&p.gate, true);
     assert_int_equal(rig_stop(r), DUEQ_OK);
     assert_int_equal(rig_queue_stats(r, "q").expired, 0);
