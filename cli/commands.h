@@ -10,6 +10,7 @@ extern const cli_command cmd_get, cmd_cancel, cmd_reschedule, cmd_ls;
 extern const cli_command cmd_dead_ls, cmd_dead_redrive, cmd_dead_drop;
 extern const cli_command cmd_queue_create, cmd_queue_config, cmd_queue_pause, cmd_queue_resume;
 extern const cli_command cmd_queue_purge, cmd_queue_delete, cmd_queues, cmd_stats;
+extern const cli_command cmd_import;
 extern const cli_command cmd_work, cmd_lock, cmd_top, cmd_doctor, cmd_fsck, cmd_demo, cmd_bench;
 extern const cli_command cmd_server_start, cmd_server_stop, cmd_server_status;
 extern const cli_command cmd_help;

@@ -38,6 +38,7 @@ const cli_command *const all_commands[] = {
     &cmd_top,
     &cmd_doctor,
     &cmd_fsck,
+    &cmd_import,
     &cmd_demo,
     &cmd_bench,
     &cmd_server_start,

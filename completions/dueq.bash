@@ -77,6 +77,8 @@ _dueq() {
     --url) __dueq_offer -W 'redis:// rediss:// redis-cluster:// redis-sentinel:// unix: local:' -- "$current" && return ;;
     --if-exists) __dueq_offer -W 'keep replace earliest latest fail' -- "$current" && return ;;
     --durability) __dueq_offer -W 'none replicas:1 fsync' -- "$current" && return ;;
+    --unit) __dueq_offer -W 's ms' -- "$current" && return ;;
+    --into) __dueq_offer -W "$(__dueq_queues "$program" "$url")" -- "$current" && return ;;
     --state) __dueq_offer -W 'waiting ready leased dead' -- "$current" && return ;;
     --log-format) __dueq_offer -W 'logfmt json' -- "$current" && return ;;
     --log-level) __dueq_offer -W 'error warn info debug' -- "$current" && return ;;
@@ -101,7 +103,7 @@ _dueq() {
         __dueq_offer -W 'push work lateness mix burst memory idle scale' -- "$current"
     elif ((operands == 0)) || [[ $command == work || $command == fsck || $command == top ]]; then
         case $command in
-        server* | doctor | demo | queues | lock) ;;
+        server* | doctor | demo | queues | lock | import) ;;
         *) __dueq_offer -W "$(__dueq_queues "$program" "$url")" -- "$current" ;;
         esac
     fi

@@ -64,7 +64,7 @@ end
 function __dueq_wants_queue
     set --local command (__dueq_command)
     __dueq_commands | string match --quiet --regex "^$command\\t"; or return 1
-    not string match --quiet --regex '^(server|doctor|demo|bench|lock|queues|help)' -- $command
+    not string match --quiet --regex '^(server|doctor|demo|bench|lock|import|queues|help)' -- $command
 end
 
 # Whether a value of that option is being typed.
@@ -74,6 +74,8 @@ end
 
 complete --command dueq --no-files
 complete --command dueq --condition '__dueq_value_of --log-format' --arguments 'logfmt json'
+complete --command dueq --condition '__dueq_value_of --unit' --arguments 's ms'
+complete --command dueq --condition '__dueq_value_of --into' --arguments '(__dueq_queues)'
 complete --command dueq --condition '__dueq_value_of --log-level' --arguments 'error warn info debug'
 complete --command dueq --condition '__dueq_value_of --http-ca --http-secret-file' --force-files
 complete --command dueq --arguments '(__dueq_next_commands)'

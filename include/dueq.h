@@ -781,6 +781,61 @@ typedef struct dueq_lock_holder {
 /* Looks who holds a lock. DUEQ_OK, DUEQ_MISSING when nobody does, or negative. Since 0.1. */
 DUEQ_API int dueq_lock_look(dueq *handle, const char *name, dueq_lock_holder *holder);
 
+/* ---- Moving over from a ZSET of due times ---------------------------------------------------- */
+
+/* The unit of a ZSET's scores, which count from the epoch. */
+typedef enum dueq_unit {
+    DUEQ_UNIT_S = 0, /* seconds, with fractions if need be */
+    DUEQ_UNIT_MS     /* milliseconds */
+} dueq_unit;
+
+/* How an import stands. Of those that stay in the ZSET: as the last pass over it found them. */
+typedef struct dueq_import_result {
+    int64_t members;      /* in the ZSET when the import began */
+    int64_t first_due_ms; /* of these, ms since the epoch; 0 when there were none */
+    int64_t last_due_ms;
+    int64_t moved;     /* into the queue; in a dry run: would be */
+    int64_t overdue;   /* of them: due already */
+    int64_t held;      /* stay: an old consumer holds their lock */
+    int64_t busy;      /* stay: added again while the queue's task is leased */
+    int64_t too_large; /* stay: over the queue's payload_max */
+    int64_t undated;   /* stay: the score is no due time within a hundred years */
+    int trouble;       /* while following: why nothing moves just now, a negative outcome; else 0 */
+} dueq_import_result;
+
+/* Told after each page, and each time before waiting. */
+typedef void dueq_import_fn(void *context, const dueq_import_result *so_far);
+
+typedef struct dueq_import_options {
+    dueq_unit unit;
+    const char
+        *lock_prefix;     /* old consumers lock a member by SET PREFIX+MEMBER token NX PX; "" is a
+                                prefix too. NULL: there are none, or they claim it by ZREM */
+    int64_t lock_keep_ms; /* how long such consumers may take from reading a member to trying its
+                                lock; 0: 60,000; at most DUEQ_LOCK_TTL_MS_MAX */
+    int64_t wait_ms; /* wait so long for members that are held or busy; 0: do not; -1: for ever */
+    int64_t poll_ms; /* the pause before the ZSET is looked at again; 0: 1,000 */
+    size_t page;     /* members moved in one step at most; 0: 200; at most 1,000 */
+    bool follow;     /* go on until interrupted: producers still add to the ZSET */
+    bool dry_run;    /* only count */
+    dueq_import_fn *report; /* NULL: none */
+    void *context;
+} dueq_import_options;
+
+/* Moves the members of a ZSET whose scores are due times into a queue of the same server: each
+ * becomes a task with the member as its payload, due as the score says. A member enters the queue
+ * and leaves the ZSET in one step: interrupted or killed at any moment, nothing is lost or doubled,
+ * and another call goes on. The id follows from the ZSET's key and the member, so that one that is
+ * added again while its task waits moves that task to the new due time, as it would have been in the
+ * ZSET. Beside old consumers as doc/migrating.md says. Makes the queue if there is none. Not on a
+ * cluster, where no step reaches both (DUEQ_EINVAL).
+ * `result` may be NULL. DUEQ_OK: none is left that could be moved; DUEQ_HELD: some are held or busy;
+ * DUEQ_STATE: some cannot become tasks (too_large, undated); DUEQ_ECANCELED: interrupted by
+ * dueq_set_interrupt_fd(); or another failure. Following, a server that is away or full is
+ * waited for. Since 0.1. */
+DUEQ_API int dueq_import(dueq *handle, const char *zset, const char *queue,
+                         const dueq_import_options *options, dueq_import_result *result);
+
 /* ---- Small helpers --------------------------------------------------------------------------- */
 
 /* Reads a duration: "1500ms", "2s", "1h30m", "7d", "1.5s"; units ms s m h d w, each with a number

@@ -26,6 +26,7 @@ END {
     for (i = 1; i <= key_count; i++) printf "local %s = KEYS[%d]\n", keys[i], i
     for (i = 1; i <= arg_count; i++) printf "local %s = ARGV[%d]\n", args[i], i
     if (uses(text, "ARGS")) printf "local ARGS = %d\n", arg_count
+    if (uses(text, "NAMED")) printf "local NAMED = %d\n", key_count
     printf "%s", text
 }
 

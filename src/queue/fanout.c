@@ -35,12 +35,18 @@ static void clear_round(round *r)
     *r = (round){0};
 }
 
-bool dq_request_begin(dq_request *request, const dq_script *script, const dq_queue *queue,
-                      uint32_t partition)
+static void begin(dq_request *request, const dq_script *script, const dq_queue *queue,
+                  uint32_t partition)
 {
     request->script = script;
     for (size_t i = 0; i < script->keys_len; i++)
         dq_args_add_text(&request->args, queue->keys[partition].name[script->keys[i]]);
+}
+
+bool dq_request_begin(dq_request *request, const dq_script *script, const dq_queue *queue,
+                      uint32_t partition)
+{
+    begin(request, script, queue, partition);
     return dq_args_add_int(&request->args, queue->partition_count);
 }
 
@@ -102,9 +108,12 @@ static bool encode_calls(round *r, const dq_family *family, void *work, const dq
 {
     for (size_t i = 0; i < r->call_count; i++) {
         const call *c = &r->calls[i];
-        if (!dq_request_begin(&r->requests[i], family->script, queue, c->partition) ||
-            !family->encode(work, &r->requests[i].args, c->items, c->count) ||
-            r->requests[i].args.failed)
+        dq_request *request = &r->requests[i];
+        begin(request, family->script, queue, c->partition);
+        if (family->add_keys)
+            request->more_keys = family->add_keys(work, &request->args, c->items, c->count);
+        if (!dq_args_add_int(&request->args, queue->partition_count) ||
+            !family->encode(work, &request->args, c->items, c->count) || request->args.failed)
             return false;
     }
     return true;

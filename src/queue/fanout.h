@@ -21,6 +21,8 @@ typedef struct dq_family {
 
     uint32_t (*partition)(const void *work, size_t item, uint32_t partition_count);
     size_t (*size)(const void *work, size_t item); /* bytes to send; NULL: small */
+    /* Adds keys after the partition's; returns how many. NULL: none. */
+    size_t (*add_keys)(void *work, dq_args *args, const size_t *items, size_t count);
     /* Adds the arguments after the partitions' count. False: out of memory. */
     bool (*encode)(void *work, dq_args *args, const size_t *items, size_t count);
     /* Gives request->reply to the items; returns how many of the first ones it answered (the others

@@ -1,6 +1,8 @@
 /* Requests out and answers in, on the connection to one server. An answer settles its request, or
  * leaves it open for the next round; what a lost connection leaves without an answer may have been
  * carried out. */
+#include <stdlib.h>
+
 #include "wire/answer.h"
 #include "wire/cluster.h"
 #include "wire/exchange_state.h"
@@ -51,7 +53,11 @@ static const dq_args *make_command(dq_exchange *x, dq_lane *lane, size_t i)
         dq_args_add_text(command, "EVALSHA");
         dq_args_add_text(command, request->script->sha1);
     }
-    dq_args_add_text(command, request->script->key_count);
+    if (request->more_keys == 0) {
+        dq_args_add_text(command, request->script->key_count);
+    } else {
+        dq_args_add_int(command, atoi(request->script->key_count) + (int64_t)request->more_keys);
+    }
     for (size_t k = 0; k < request->args.count; k++) {
         dq_args_add(command, request->args.words[k], request->args.lens[k]);
     }

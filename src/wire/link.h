@@ -12,6 +12,7 @@
 typedef struct dq_request {
     const dq_script *script; /* sent as EVALSHA, as EVAL where the server lacks it; NULL: plain */
     dq_args args;            /* a script's keys and arguments; or a whole plain command */
+    size_t more_keys;        /* keys that follow those that the script names */
     bool once;               /* never send again when an answer was lost: EUNSURE instead */
     bool brief;              /* do not wait for a server that cannot now: one round, then told */
     const char *key;         /* of a plain command: where it goes in a cluster; NULL: anywhere */

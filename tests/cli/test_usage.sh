@@ -10,7 +10,7 @@ ok
 out_has "usage: dueq"
 for command in push take "done" release retry extend get cancel reschedule ls "dead ls" \
     "dead redrive" "dead drop" "queue create" "queue config" "queue pause" "queue resume" \
-    "queue purge" "queue delete" queues stats work lock top doctor fsck demo "server start" \
+    "queue purge" "queue delete" queues stats work lock top doctor fsck import demo "server start" \
     "server stop" \
     "server status" help; do
     run --help

@@ -27,7 +27,7 @@ script_list=$(cat "$DUEQ_SOURCE"/lua/*.lua "$DUEQ_SOURCE"/lua/shared/*.lua | sed
 # error replies and of the embedded server are not sent; what doctor and facts ask can be refused.
 sent_list=$(find "$DUEQ_SOURCE/src/queue" "$DUEQ_SOURCE/src/wire" -name '*.c' ! -name 'local*' \
     ! -name probe.c ! -name doctor.c ! -name facts.c ! -name answer.c -exec cat {} + |
-    grep -oE '"[A-Z]{2,}"' | tr -d '"' | grep -vxE 'AUTH|SELECT|SENTINEL' |
+    grep -oE '"[A-Z]{2,}"' | tr -d '"' | grep -vxE 'AUTH|SELECT|SENTINEL|WITHSCORES' |
     sed -E 's/^(ID|SETNAME|UNBLOCK)$/client|\1/; s/^SLOTS$/cluster|\0/; /^(CLIENT|CLUSTER)$/d' | tidy)
 
 [[ $page_list == *evalsha* ]] || fail "doc/production.md has an ACL line between its acl: comments"

@@ -26,7 +26,7 @@ has() {
 }
 
 has "commands" "$(offers '')" push take 'done' retry release extend get cancel reschedule ls dead \
-    queue queues stats work lock doctor fsck demo server
+    queue queues stats work lock doctor fsck import demo server
 has "of queue" "$(offers queue '')" create config pause resume purge delete
 has "of dead" "$(offers dead '')" ls redrive drop
 has "of server" "$(offers server '')" start stop status
@@ -51,6 +51,10 @@ touch "$scratch/secret"
 same "a file" "$scratch/secret" "$(offers work --http-secret-file "$scratch/s")"
 same "a duration" "" "$(offers push --in '')"
 has "options of lock" "$(offers lock --)" --ttl --wait --owner --signal --grace --conflict-exit-code --url
+has "options of import" "$(offers import --)" --zset --into --unit --lock-prefix --no-locks --lock-keep --wait \
+    --follow --poll --page --dry-run
+same "units" "ms s" "$(offers import --unit '')"
+same "an operand of import" "" "$(offers import '')"
 same "a lock's name" "" "$(offers lock '')"
 has "a program to run under a lock" "$(offers lock nightly -- tru)" true
 

@@ -17,7 +17,7 @@
 #include "queue/handle.h"
 #include "scripts.h"
 
-enum { SCRIPT_COUNT = 23 };
+enum { SCRIPT_COUNT = 24 };
 
 static const dq_script *const scripts[SCRIPT_COUNT] = {
     &dq_script_cancel,
@@ -28,6 +28,7 @@ static const dq_script *const scripts[SCRIPT_COUNT] = {
     &dq_script_done,
     &dq_script_extend,
     &dq_script_get,
+    &dq_script_import,
     &dq_script_list,
     &dq_script_purge,
     &dq_script_push,
