@@ -11,6 +11,7 @@
 #include "out.h"
 #include "session.h"
 
+/* clang-format off */
 const cli_command *const all_commands[] = {
     &cmd_push,
     &cmd_take,
@@ -47,6 +48,7 @@ const cli_command *const all_commands[] = {
     &cmd_help,
     NULL,
 };
+/* clang-format on */
 
 static int check_operands(const cli_command *which, const cli_call *call)
 {

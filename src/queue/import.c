@@ -211,7 +211,7 @@ static int run(walk *w)
 int dueq_import(dueq *handle, const char *zset, const char *queue,
                 const dueq_import_options *options, dueq_import_result *result)
 {
-    dueq_import_result unused;
+    dueq_import_result unused = {0};
     dueq_import_options filled = fill_in(options);
     walk w = {.import = {.handle = handle, .zset = zset, .queue = queue, .options = &filled},
               .result = result ? result : &unused,
