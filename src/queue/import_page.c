@@ -163,8 +163,8 @@ static bool add_lock(dq_args *args, const char *prefix, const member *m)
     size_t prefix_len = strlen(prefix);
     char *room = dq_args_add_room(args, prefix_len + m->len);
     if (!room) return false;
-    memcpy(room, prefix, prefix_len);
-    memcpy(room + prefix_len, m->bytes, m->len);
+    room = mempcpy(room, prefix, prefix_len);
+    memcpy(room, m->bytes, m->len);
     return true;
 }
 

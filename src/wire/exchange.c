@@ -140,11 +140,10 @@ static bool make_lanes(dq_exchange *x)
 
 static size_t lane_of(const dq_exchange *x, const dq_node *node)
 {
-    size_t lane = 0;
-    while (x->lanes[lane].node != node) {
-        lane++;
+    for (size_t lane = 0; lane < x->lane_count; lane++) {
+        if (x->lanes[lane].node == node) return lane;
     }
-    return lane;
+    abort(); /* every node of the link has its lane */
 }
 
 /* Counts each lane's requests, gives each its room in `order`, and fills it: so every lane sends

@@ -23,7 +23,7 @@ static int end(void **state)
 
 static dueq *open_with_queue(const cluster *c)
 {
-    dueq *handle;
+    dueq *handle = NULL;
     dueq_options options = {.durability_timeout_ms = WAIT_MS};
     ASSERT_RC(handle, dueq_open(&handle, c->url, &options), DUEQ_OK);
     queue_make(handle, "q", &(dueq_settings){.partitions = PARTITIONS});

@@ -48,7 +48,7 @@ static int end_pair(void **state)
 
 static dueq *open_with(const char *url, const char *level)
 {
-    dueq *handle;
+    dueq *handle = NULL;
     dueq_options options = {.durability = level, .durability_timeout_ms = WAIT_MS};
     ASSERT_RC(handle, dueq_open(&handle, url, &options), DUEQ_OK);
     return handle;

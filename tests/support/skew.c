@@ -57,6 +57,7 @@ skew *skew_open(void)
 {
     skew *k = calloc(1, sizeof *k);
     if (k == NULL) fail_msg("out of memory");
+    if (k == NULL) fail_msg("out of memory");
     folder_make(&k->folder);
     map_offset(k);
     const char *program = getenv("DUEQ_TEST_SERVER");
