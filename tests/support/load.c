@@ -12,6 +12,9 @@ enum { PUSHERS = 2, TAKERS = 3, TASKS_MAX = 400000, PUSH_COUNT = 8, TAKE_COUNT =
 enum { PUSHED = 1, GIVEN = 2, FINISHED = 4, GIVEN_AFTER = 8 };
 enum { STOP_MS = 60000 };
 
+/* However long an election takes on a busy machine. */
+static const dueq_options patient = {.timeout_ms = STOP_MS};
+
 typedef struct part {
     struct load *load;
     int index;
@@ -108,7 +111,7 @@ static void *take_on(void *context)
 static void start_part(load *l, part *p, int index, void *(*run)(void *))
 {
     *p = (part){.load = l, .index = index};
-    int rc = dueq_open(&p->handle, l->url, NULL);
+    int rc = dueq_open(&p->handle, l->url, &patient);
     if (rc < 0) fail_msg("%s: %d, %s", l->url, rc, dueq_error(p->handle));
     assert_int_equal(pthread_create(&p->thread, NULL, run, p), 0);
 }
@@ -153,7 +156,7 @@ void load_stop(load *l)
     dueq *handle = NULL;
     atomic_store(&l->stop_pushing, true);
     for (int i = 0; i < PUSHERS; i++) pthread_join(l->pushers[i].thread, NULL);
-    if (dueq_open(&handle, l->url, NULL) < 0) fail_msg("%s", dueq_error(handle));
+    if (dueq_open(&handle, l->url, &patient) < 0) fail_msg("%s", dueq_error(handle));
     UNTIL(STOP_MS, is_empty(l, handle));
     dueq_close(handle);
     atomic_store(&l->stop_taking, true);
