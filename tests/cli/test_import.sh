@@ -72,6 +72,7 @@ has "stderr" "$(cat "$tmp/err")" "looks like seconds"
 # ---- Following: what is added moves, until it is stopped
 "$DUEQ" import --zset jobs --into other --no-locks --follow --poll 5ms >"$tmp/out" 2>"$tmp/err" &
 follower=$!
+# shellcheck disable=SC2317 # called by within
 moved() { [ "$(raw ZCARD 'dueq:{other:0}:due')" = "$1" ]; }
 is "the first moved" "$(within 20 moved 2 && echo yes)" yes # the sentinel counts
 raw ZADD jobs 1 another >/dev/null
