@@ -179,7 +179,7 @@ int dq_done(dueq *handle, const char *queue, dueq_lease *leases, size_t count, b
         w.order = calloc(count, sizeof *w.order);
         if (!w.order) rc = dq_fault_set(&handle->fault, DUEQ_ENOMEM, "out of memory");
     }
-    if (rc == DUEQ_OK) {
+    if (rc == DUEQ_OK && w.order) {
         put_in_order(&w, count);
         rc = run(handle, queue, &family, &w, count);
     }

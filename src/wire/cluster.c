@@ -178,7 +178,7 @@ static int take_map(dq_link *link, const dq_node *from, const valkeyReply *answe
     int *slots = calloc(DQ_SLOT_COUNT, sizeof *slots);
     int rc = slots == NULL ? dq_fault_set(fault, DUEQ_ENOMEM, "out of memory")
                            : read_runs(link, from, answer, slots, fault);
-    if (rc == DUEQ_OK) {
+    if (rc == DUEQ_OK && slots != NULL) {
         memcpy(link->map->slots, slots, sizeof link->map->slots);
         link->map->loaded = true;
     }
@@ -266,6 +266,7 @@ static int ask_around(dq_link *link, int64_t deadline_us, dq_fault *fault)
     int rc = numbers == NULL ? DUEQ_ENOMEM : DUEQ_ECONNECT;
     dq_fault_set(fault, rc, rc == DUEQ_ENOMEM ? "out of memory" : "no node of the cluster answers");
     int worst = DUEQ_OK;
+    if (numbers == NULL) count = 0;
     for (size_t i = 0; i < count && rc != DUEQ_OK && dq_mono_us() < deadline_us; i++) {
         dq_fault cause = {0};
         dq_node *node = dq_link_find_node(link, numbers[i]);

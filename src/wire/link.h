@@ -56,11 +56,11 @@ bool dq_link_is_cluster(const dq_link *link);
 int dq_link_node_of(dq_link *link, const char *key);
 /* The numbers of all nodes that serve keys, `max` at most; returns how many there are. */
 size_t dq_link_nodes(const dq_link *link, int *numbers, size_t max);
-/* Where a node is, for messages. Returns `text`. */
-char *dq_link_place(const dq_link *link, int node, char text[DQ_URL_PLACE_MAX]);
+/* Where the node of a number is, for messages. Returns `text`. */
+char *dq_link_place(const dq_link *link, int number, char text[DQ_URL_PLACE_MAX]);
 
 /* A connection of its own to a node (0: to the one server), to block on; the caller's to close. */
-int dq_link_open_extra(dq_link *link, int node, dq_conn **conn, int64_t deadline_us,
+int dq_link_open_extra(dq_link *link, int number, dq_conn **conn, int64_t deadline_us,
                        dq_fault *fault);
 /* Such a connection has failed: who serves what is asked again before the next exchange. */
 void dq_link_doubt(dq_link *link);

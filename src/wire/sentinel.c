@@ -102,7 +102,7 @@ static bool is_text(const valkeyReply *reply)
 static int read_address(const dq_url *url, const valkeyReply *reply, sighting *seen,
                         dq_fault *fault)
 {
-    if (reply->type == VALKEY_REPLY_NIL) {
+    if (reply == NULL || reply->type == VALKEY_REPLY_NIL) {
         return dq_fault_set(fault, DUEQ_ECONNECT, "it knows no master by the name \"%s\"",
                             url->master);
     }
@@ -127,7 +127,7 @@ static int read_address(const dq_url *url, const valkeyReply *reply, sighting *s
 /* Of ["name", "mymaster", …, "config-epoch", "7", …]; 0 when it is not told. */
 static int64_t read_epoch(const valkeyReply *reply)
 {
-    size_t count = reply->type == VALKEY_REPLY_ARRAY ? reply->elements : 0;
+    size_t count = reply != NULL && reply->type == VALKEY_REPLY_ARRAY ? reply->elements : 0;
     for (size_t i = 0; i + 1 < count; i += 2) {
         if (is_text(reply->element[i]) && is_text(reply->element[i + 1]) &&
             strcmp(reply->element[i]->str, "config-epoch") == 0) {
@@ -308,7 +308,7 @@ bool dq_sentinels_moved(dq_link *link)
         return false;
     }
     s->asked_us = now_us;
-    sighting seen;
+    sighting seen = {0};
     dq_fault unread = {0};
     int rc = ask_one(link, dq_deadline_us(ASK_MS), &seen, &unread);
     if (rc < 0 || s->asked_one >= ASKS_OF_ONE) {

@@ -31,12 +31,12 @@ static bool take_host(char host[DQ_SLOT_HOST_MAX + 1], const char *text, size_t 
         return false;
     }
     for (size_t i = 0; i < len; i++) {
-        if (!isalnum((unsigned char)text[i]) && memchr(".-_:%", text[i], 5) == NULL) {
+        bool other = text[i] != '\0' && strchr(".-_:%", text[i]) != NULL;
+        if (!isalnum((unsigned char)text[i]) && !other) {
             return false;
         }
     }
-    memcpy(host, text, len);
-    host[len] = '\0';
+    *(char *)mempcpy(host, text, len) = '\0';
     return true;
 }
 

@@ -221,7 +221,7 @@ static int parse_option(dq_url *url, const char *text, size_t len, dq_fault *fau
         rc = dq_fault_set(fault, DUEQ_EINVAL, "URL: %s=%s is not valid: it must be %s", found->name,
                           secret ? "" : value, right);
     }
-    explicit_bzero(value, strlen(value));
+    if (value != NULL) explicit_bzero(value, strlen(value));
     free(value);
     return rc;
 }
