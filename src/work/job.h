@@ -17,7 +17,7 @@
  */
 typedef enum dq_job_state {
     DQ_JOB_FREE = 0, /* no task in it */
-    DQ_JOB_HANDED,   /* the pool has it; its lease is kept */
+    DQ_JOB_HANDED,   /* the desk has it; its lease is kept */
     DQ_JOB_ANSWERED, /* its handler is through: to be reported */
     DQ_JOB_GIVEN_UP, /* its handler is still at it, but what to report is settled without it */
     DQ_JOB_LEFT,     /* its handler is still at it, and nothing is left to be reported */
@@ -59,7 +59,7 @@ typedef struct dq_held_batch {
 } dq_held_batch;
 
 struct dueq_job {
-    /* Set before the job is handed to the pool, then only read. */
+    /* Set before the job is handed to the desk, then only read. */
     const dueq_task *task;
     const char *queue;
     const atomic_bool *stopping;
@@ -71,7 +71,7 @@ struct dueq_job {
     _Atomic int64_t begun_us;    /* when the desk gave it to a handler; 0: it has not */
     _Atomic int64_t returned_us; /* when it came back */
 
-    /* The handler's from the pool's taking it until the pool gives it back. */
+    /* The handler's from the desk's giving it out until it is returned there. */
     dq_handler_answer answer;
 
     /* The main loop's. */
@@ -84,7 +84,7 @@ struct dueq_job {
     bool unsure; /* reported before, but the answer was lost */
 
     struct dueq_job *next_report; /* in its queue's list of reports */
-    struct dueq_job *next;        /* in the list of the free, or in one of the pool's */
+    struct dueq_job *next;        /* in the list of the free, or in one of the desk's */
 };
 
 /* May a slot go from one state to the other? */

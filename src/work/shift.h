@@ -1,6 +1,6 @@
 /* One run of a worker, from dueq_worker_run() to its return: the connection, the slots, the handler
  * threads, and the phases of the main loop. All of it belongs to the thread that runs the loop;
- * handlers are met through the pool and the jobs' own atomics. */
+ * handlers are met at the desk and by the jobs' own atomics. */
 #ifndef DQ_WORK_SHIFT_H
 #define DQ_WORK_SHIFT_H
 

@@ -1,6 +1,5 @@
 /* Locks on five independent servers: held while more than half say so, whatever becomes of the
- * others; tokens that grow though a server forgets, or has another time. The stepped clocks are
- * libfaketime's; without it that test is skipped. */
+ * others; tokens that grow though a server forgets, or has another time. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -8,15 +7,14 @@
 
 #include <cmocka.h>
 
-#include <glob.h>
 #include <inttypes.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "support/queue_fixture.h"
+#include "support/skew.h"
 
 enum { SERVERS = 5, QUORUM = 3, PLENTY_MS = 20000 };
 
@@ -338,45 +336,6 @@ static void the_largest_counter_counts(void **state)
 
 /* ---- Clocks ---------------------------------------------------------------------------------- */
 
-static const char *find_faketime(void)
-{
-    static char path[512];
-    glob_t found = {0};
-    if (glob("/usr/lib/*/faketime/libfaketime.so.1", 0, NULL, &found) == 0)
-        snprintf(path, sizeof path, "%s", found.gl_pathv[0]);
-    globfree(&found);
-    return path[0] && access(path, R_OK) == 0 ? path : NULL;
-}
-
-static void set_clock(const char *file, const char *offset)
-{
-    char next[600];
-    snprintf(next, sizeof next, "%s.new", file);
-    FILE *out = fopen(next, "we");
-    assert_non_null(out);
-    fprintf(out, "%s\n", offset);
-    assert_int_equal(fclose(out), 0);
-    assert_int_equal(rename(next, file), 0);
-}
-
-/* A server whose wall clock is what a file says. An allocator that asks for the time before
- * libfaketime is ready would hang it: the C library goes first. */
-static test_server *start_stepped(const char *library, const char *file)
-{
-    char preload[600];
-    snprintf(preload, sizeof preload, "%s libc.so.6", library);
-    setenv("LD_PRELOAD", preload, 1);
-    setenv("FAKETIME_TIMESTAMP_FILE", file, 1);
-    setenv("FAKETIME_NO_CACHE", "1", 1);
-    setenv("DONT_FAKE_MONOTONIC", "1", 1);
-    test_server *s = server_start(NULL);
-    unsetenv("LD_PRELOAD");
-    unsetenv("FAKETIME_TIMESTAMP_FILE");
-    unsetenv("FAKETIME_NO_CACHE");
-    unsetenv("DONT_FAKE_MONOTONIC");
-    return s;
-}
-
 static int64_t clock_of(test_server *s)
 {
     valkeyReply *reply = server_command(s, "TIME");
@@ -389,24 +348,19 @@ static int64_t clock_of(test_server *s)
 static void one_stepped_clock_changes_nothing(void **state)
 {
     (void)state;
-    const char *library = find_faketime();
-    if (!library) skip();
-    char file[600];
-    snprintf(file, sizeof file, "%s/clock", server_dir(servers[0]));
-    set_clock(file, "+0");
-    test_server *list[SERVERS] = {start_stepped(library, file), servers[1], servers[2], servers[3],
+    skew *clock = skew_open();
+    test_server *list[SERVERS] = {server_start(NULL), servers[1], servers[2], servers[3],
                                   servers[4]};
     int64_t true_s = clock_of(servers[1]);
     dueq *handle = NULL, *other = NULL;
     ASSERT_RC(handle, open_on(&handle, list, SERVERS), DUEQ_OK);
     ASSERT_RC(other, open_on(&other, list, SERVERS), DUEQ_OK);
-    static const char *const steps[] = {"+3600", "-3600", "+7200", "+0"};
+    static const int64_t steps_s[] = {3600, -3600, 7200, 0};
     int64_t last = token_of_one_hold(handle);
-    for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
+    for (size_t i = 0; i < sizeof steps_s / sizeof *steps_s; i++) {
         dueq_lock *none, *lock = take(handle);
-        set_clock(file, steps[i]);
-        int64_t offset_s = strtoll(steps[i], NULL, 10);
-        UNTIL(PLENTY_MS, llabs(clock_of(list[0]) - true_s - offset_s) < 600);
+        skew_set_ms(clock, steps_s[i] * 1000);
+        UNTIL(PLENTY_MS, llabs(clock_of(list[0]) - true_s - steps_s[i]) < 600);
         if (dueq_lock_token(lock) <= last)
             fail_msg("token %" PRId64 " after %" PRId64, dueq_lock_token(lock), last);
         last = dueq_lock_token(lock);
@@ -417,6 +371,7 @@ static void one_stepped_clock_changes_nothing(void **state)
     dueq_close(handle);
     dueq_close(other);
     server_free(list[0]);
+    skew_close(clock);
 }
 
 /* ---- Settings -------------------------------------------------------------------------------- */
