@@ -17,8 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "support/certs.h"
-#include "support/folder.h"
+#include "support/authority.h"
 #include "support/http_server.h"
 #include "support/until.h"
 #include "work/http.h"
@@ -27,7 +26,6 @@
 enum { LONG_MS = 30000, JOBS_MAX = 200 };
 
 #define SECRET "a secret"
-#define NAMES "DNS:localhost,IP:127.0.0.1"
 
 /* A desk with the engine at it. */
 typedef struct office {
@@ -711,35 +709,6 @@ static void test_closing_while_the_endpoint_is_away(void **state)
 
 /* ---- TLS ---- */
 
-static test_folder certs;
-
-static const char *file(const char *name)
-{
-    static char names[4][FOLDER_PATH_SIZE + 64];
-    static size_t next;
-    char *text = names[next++ % 4];
-    snprintf(text, sizeof names[0], "%s/%s", certs.path, name);
-    return text;
-}
-
-static int make_certs(void **state)
-{
-    (void)state;
-    folder_make(&certs);
-    cert_make(file("ca"), &(cert_wish){"test authority", NULL, -1, 30, NULL});
-    cert_make(file("good"), &(cert_wish){"server", NAMES, -1, 30, file("ca")});
-    cert_make(file("other"), &(cert_wish){"server", "DNS:other.example", -1, 30, file("ca")});
-    cert_make(file("expired"), &(cert_wish){"server", NAMES, -20, -10, file("ca")});
-    return 0;
-}
-
-static int drop_certs(void **state)
-{
-    (void)state;
-    folder_free(&certs);
-    return 0;
-}
-
 static dq_handler_answer meet_tls(const char *cert, const char *ca_file)
 {
     http_server *server = http_server_start(&(http_server_options){.answer = say_ok, .cert = cert});
@@ -754,16 +723,16 @@ static dq_handler_answer meet_tls(const char *cert, const char *ca_file)
 static void test_only_a_proved_name_gets_the_task(void **state)
 {
     (void)state;
-    dq_handler_answer had = meet_tls(file("good"), file("ca.crt"));
+    dq_handler_answer had = meet_tls(authority_file("good"), authority_file("ca.crt"));
     expect_answer(&had, DUEQ_VERDICT_DONE, "");
-    had = meet_tls(file("good"), NULL);
+    had = meet_tls(authority_file("good"), NULL);
     expect_error(&had, "certificate");
     expect_error(&had, "cannot reach https://127.0.0.1:");
-    had = meet_tls(file("good"), file("other.crt"));
+    had = meet_tls(authority_file("good"), authority_file("other.crt"));
     expect_error(&had, "certificate");
-    had = meet_tls(file("other"), file("ca.crt"));
+    had = meet_tls(authority_file("other"), authority_file("ca.crt"));
     expect_error(&had, "no alternative certificate subject name matches");
-    had = meet_tls(file("expired"), file("ca.crt"));
+    had = meet_tls(authority_file("expired"), authority_file("ca.crt"));
     expect_error(&had, "expired");
 }
 
@@ -771,10 +740,12 @@ static void test_only_a_proved_name_gets_the_task(void **state)
 static void check_tls_side_by_side(bool negotiates)
 {
     meeting m = {.wanted = 5};
-    http_server *server = http_server_start(&(http_server_options){
-        .answer = wait_for_all, .context = &m, .cert = file("good"), .negotiates = negotiates});
+    http_server *server = http_server_start(&(http_server_options){.answer = wait_for_all,
+                                                                   .context = &m,
+                                                                   .cert = authority_file("good"),
+                                                                   .negotiates = negotiates});
     office *o = open_office((dq_http_options){
-        .url = http_server_url(server), .ca_file = file("ca.crt"), .request_count = 5});
+        .url = http_server_url(server), .ca_file = authority_file("ca.crt"), .request_count = 5});
     hand(o, 0, 20);
     await_returned(o, 20);
     assert_int_equal(http_server_connections(server), 5);
@@ -814,5 +785,5 @@ int main(void)
         cmocka_unit_test(test_only_a_proved_name_gets_the_task),
         cmocka_unit_test(test_tls_side_by_side),
     };
-    return cmocka_run_group_tests(tests, make_certs, drop_certs);
+    return cmocka_run_group_tests(tests, authority_make, authority_drop);
 }

@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "support/certs.h"
+#include "support/authority.h"
 #include "support/fake_server.h"
 #include "support/folder.h"
 #include "support/loopback.h"
@@ -22,40 +22,6 @@
 #include "wire/link.h"
 
 #define TIMEOUT_MS 20000
-#define NAMES "DNS:localhost,IP:127.0.0.1"
-
-static test_folder certs;
-
-/* A file of the authority's folder; four can be named at a time. */
-static const char *file(const char *name)
-{
-    static char names[4][FOLDER_PATH_SIZE + 64];
-    static size_t next;
-    char *text = names[next++ % 4];
-    snprintf(text, sizeof names[0], "%s/%s", certs.path, name);
-    return text;
-}
-
-static int make_certs(void **state)
-{
-    (void)state;
-    folder_make(&certs);
-    cert_make(file("ca"), &(cert_wish){"test authority", NULL, -1, 30, NULL});
-    cert_make(file("good"), &(cert_wish){"server", NAMES, -1, 30, file("ca")});
-    cert_make(file("expired"), &(cert_wish){"server", NAMES, -20, -10, file("ca")});
-    cert_make(file("early"), &(cert_wish){"server", NAMES, 10, 20, file("ca")});
-    cert_make(file("other"), &(cert_wish){"server", "DNS:other.example", -1, 30, file("ca")});
-    cert_make(file("self"), &(cert_wish){"server", NAMES, -1, 30, NULL});
-    cert_make(file("client"), &(cert_wish){"client", NULL, -1, 30, file("ca")});
-    return 0;
-}
-
-static int drop_certs(void **state)
-{
-    (void)state;
-    folder_free(&certs);
-    return 0;
-}
 
 static test_server *start_with(const char *cert, bool want_client)
 {
@@ -63,9 +29,9 @@ static test_server *start_with(const char *cert, bool want_client)
     snprintf(cert_name, sizeof cert_name, "%s.crt", cert);
     snprintf(key_name, sizeof key_name, "%s.key", cert);
     server_options options = {
-        .tls_cert_file = file(cert_name),
-        .tls_key_file = file(key_name),
-        .tls_ca_file = file("ca.crt"),
+        .tls_cert_file = authority_file(cert_name),
+        .tls_key_file = authority_file(key_name),
+        .tls_ca_file = authority_file("ca.crt"),
         .tls_want_client = want_client,
     };
     return server_start(&options);
@@ -77,8 +43,9 @@ static int ping(const char *host, int port, const char *options, dq_fault *fault
     char text[3 * FOLDER_PATH_SIZE];
     int len = snprintf(text, sizeof text, "rediss://%s:%d?", host, port);
     for (const char *at = options; *at != '\0'; at++) {
-        len += *at == '%' ? snprintf(text + len, sizeof text - (size_t)len, "%s", certs.path)
-                          : snprintf(text + len, sizeof text - (size_t)len, "%c", *at);
+        len += *at == '%'
+                   ? snprintf(text + len, sizeof text - (size_t)len, "%s", authority_folder())
+                   : snprintf(text + len, sizeof text - (size_t)len, "%c", *at);
     }
     dq_url url;
     dq_fault_clear(fault);
@@ -241,7 +208,7 @@ static void big_bodies_pass_both_ways(void **state)
     dq_url url;
     dq_fault fault;
     snprintf(text, sizeof text, "rediss://127.0.0.1:%d?cacert=%s", server_tls_port(server),
-             file("ca.crt"));
+             authority_file("ca.crt"));
     assert_int_equal(dq_url_parse(&url, text, &fault), DUEQ_OK);
     dq_link *link = dq_link_make(&url);
     char *body = malloc(BODY_LEN);
@@ -305,7 +272,7 @@ static void a_killed_server_is_found_again(void **state)
     dq_url url;
     dq_fault fault;
     snprintf(text, sizeof text, "rediss://127.0.0.1:%d?cacert=%s", server_tls_port(server),
-             file("ca.crt"));
+             authority_file("ca.crt"));
     assert_int_equal(dq_url_parse(&url, text, &fault), DUEQ_OK);
     dq_link *link = dq_link_make(&url);
     for (int i = 0; i < 3; i++) {
@@ -336,5 +303,5 @@ int main(void)
         cmocka_unit_test(a_dead_connection_raises_no_signal),
         cmocka_unit_test(a_killed_server_is_found_again),
     };
-    return cmocka_run_group_tests(tests, make_certs, drop_certs);
+    return cmocka_run_group_tests(tests, authority_make, authority_drop);
 }

@@ -1,9 +1,9 @@
 /* The worker when things around it break: server restarted, workers killed, programs that fail,
  * leases lost under a process, descriptors.
  * test-timeout-s: 120 */
+#include "support/descriptors.h"
 #include "support/rig.h"
 
-#include <dirent.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -281,17 +281,6 @@ static void test_too_few_descriptors(void **state)
     assert_string_equal(dueq_worker_error(r->worker),
                         "64 processes at a time need 288 open files; the limit is 200 (ulimit -n)");
     assert_int_equal(rig_queue_stats(r, "q").ready, 1);
-}
-
-static int count_descriptors(void)
-{
-    int count = 0;
-    DIR *dir = opendir("/proc/self/fd");
-    while (readdir(dir) != NULL) {
-        count++;
-    }
-    closedir(dir);
-    return count;
 }
 
 static void test_no_descriptor_leaks(void **state)

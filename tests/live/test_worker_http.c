@@ -1,9 +1,9 @@
 /* A worker whose tasks are posted to a URL: what becomes of them on the server, and what a stop or a
  * lost lease does to requests under way. What the requests themselves do is tests/fault/test_http.c.
  * test-timeout-s: 120 */
+#include "support/descriptors.h"
 #include "support/rig.h"
 
-#include <dirent.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -216,17 +216,6 @@ static void test_what_outlasts_the_grace_is_released(void **state)
 static void test_a_second_stop_does_not_wait(void **state)
 {
     check_stopped_in_flight(*state, (dueq_worker_options){.grace_ms = 600000}, 2);
-}
-
-static int count_descriptors(void)
-{
-    int count = 0;
-    DIR *dir = opendir("/proc/self/fd");
-    while (readdir(dir) != NULL) {
-        count++;
-    }
-    closedir(dir);
-    return count;
 }
 
 static void test_no_descriptor_leaks(void **state)

@@ -1,9 +1,9 @@
 /* A worker whose tasks are handled by long-lived processes: what becomes of the tasks on the server,
  * and what a stop or a lost lease does to processes with tasks in their hands. What goes over the
  * pipes is tests/unit/test_work_stdio.c. test-timeout-s: 120 */
+#include "support/descriptors.h"
 #include "support/rig.h"
 
-#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -253,17 +253,6 @@ static void test_second_stop_of_the_idle(void **state)
     UNTIL(LONG_MS, rig_logged(r, "stopping"));
     assert_int_equal(rig_stop(r), DUEQ_OK);
     assert_in_range(until_now_ms() - began_ms, 0, 3000); /* 4 s without the second */
-}
-
-static int count_descriptors(void)
-{
-    int count = 0;
-    DIR *dir = opendir("/proc/self/fd");
-    while (readdir(dir) != NULL) {
-        count++;
-    }
-    closedir(dir);
-    return count;
 }
 
 static void test_no_descriptor_leaks(void **state)

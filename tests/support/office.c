@@ -246,17 +246,6 @@ int office_clean(void **state)
 
 /* ---- Set-up ---- */
 
-int office_count_descriptors(void)
-{
-    int count = 0;
-    DIR *dir = opendir("/proc/self/fd");
-    while (readdir(dir) != NULL) {
-        count++;
-    }
-    closedir(dir);
-    return count;
-}
-
 int office_set_up(void **state)
 {
     (void)state;

@@ -53,7 +53,6 @@ void office_close_engine(office *o);
 void office_close(office *o); /* every job must be back */
 
 bool office_logged(office *o, const char *text); /* "debug process started pid=4711" … */
-int office_count_descriptors(void);              /* of this program */
 
 /* ---- Jobs ---- */
 

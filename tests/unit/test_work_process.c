@@ -8,7 +8,6 @@
 
 #include <cmocka.h>
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
@@ -19,6 +18,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "support/descriptors.h"
 #include "support/folder.h"
 #include "support/until.h"
 #include "work/environment.h"
@@ -426,17 +426,6 @@ static void test_lost_signal(void **state)
 }
 
 /* ---- Descriptors ---- */
-
-static int count_descriptors(void)
-{
-    int count = 0;
-    DIR *dir = opendir("/proc/self/fd");
-    while (readdir(dir) != NULL) {
-        count++;
-    }
-    closedir(dir);
-    return count;
-}
 
 static void test_no_descriptor_leaks(void **state)
 {

@@ -1,5 +1,6 @@
 /* Long-lived processes under pressure: much of everything, tasks that run over, orders, and the end of
  * the engine. Bounds on time are generous: they tell "at once" from "never". */
+#include "support/descriptors.h"
 #include "support/office.h"
 
 #include <fcntl.h>
@@ -217,7 +218,7 @@ static void test_a_second_stop_while_closing(void **state)
 static void test_descriptors(void **state)
 {
     (void)state;
-    int before = office_count_descriptors();
+    int before = count_descriptors();
     for (size_t i = 0; i < 3; i++) {
         office *o = office_open("for fd in /proc/$$/fd/*; do readlink $fd; done >>$DIR/fds; "
                                 "read -r line; exit 1",
@@ -230,7 +231,7 @@ static void test_descriptors(void **state)
         UNTIL(LONG_MS, office_logged(o, "No such file"));
         office_close(o);
     }
-    assert_int_equal(office_count_descriptors(), before);
+    assert_int_equal(count_descriptors(), before);
     assert_null(strstr(office_file("fds"), "eventfd"));
     assert_null(strstr(office_file("fds"), "pidfd"));
 }
