@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MASTERS = 3, PARTITIONS = 12, COUNT = 600, WAIT_MS = 200 };
+enum { MASTERS = 3, PARTITIONS = 12, COUNT = 600, WAIT_MS = 1500 };
 
 static int start(void **state)
 {

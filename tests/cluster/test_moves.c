@@ -60,7 +60,17 @@ static long long sum_of(cluster *c, const char *section, const char *field)
     return sum;
 }
 
-/* A handle that knows the old place finds the new one, and remembers it. */
+/* Whether working off a batch had anybody asked who serves what. */
+static bool asks_for_the_map(cluster *c, dueq *handle)
+{
+    for (size_t i = 0; i < c->masters; i++) server_do(c->nodes[i], "CONFIG RESETSTAT");
+    queue_push_many(handle, "q", "u", 240, 0);
+    assert_int_equal(queue_drain(handle, "q"), 240);
+    return sum_of(c, "commandstats", "cmdstat_cluster|slots:calls=") > 0;
+}
+
+/* A handle that knows the old place finds the new one, and remembers it: it asks once more when it
+ * may, and then no more. */
 static void a_moved_slot_is_followed(void **state)
 {
     cluster *c = *state;
@@ -70,10 +80,7 @@ static void a_moved_slot_is_followed(void **state)
     size_t from = cluster_owner(c, 0, slot), to = (from + 1) % 3;
     cluster_move_slot(c, slot, from, to);
     assert_int_equal(queue_drain(handle, "q"), 240);
-    queue_push_many(handle, "q", "u", 240, 0);
-    for (size_t i = 0; i < c->masters; i++) server_do(c->nodes[i], "CONFIG RESETSTAT");
-    assert_int_equal(queue_drain(handle, "q"), 240);
-    assert_int_equal(sum_of(c, "commandstats", "cmdstat_cluster|slots:calls="), 0);
+    UNTIL(20000, !asks_for_the_map(c, handle));
     dueq_close(handle);
     assert_sound(c);
 }
