@@ -3,6 +3,7 @@
 #ifndef DQ_QUEUE_HANDLE_H
 #define DQ_QUEUE_HANDLE_H
 
+#include "queue/clock_view.h"
 #include "queue/keys.h"
 #include "wire/link.h"
 
@@ -14,6 +15,8 @@ typedef struct dq_queue {
     int64_t payload_max;
     dq_keys *keys; /* partition_count of them */
     bool *armed;   /* per partition: this handle is relied upon to look (armed or deputy) */
+    dq_clock_view
+        *clocks; /* per partition, of its server; the first's for all where there is one */
     struct dq_queue *next;
 } dq_queue;
 

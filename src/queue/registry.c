@@ -19,6 +19,7 @@ static void free_queue(dq_queue *queue)
         dq_keys_clear(&queue->keys[p]);
     free(queue->keys);
     free(queue->armed);
+    free(queue->clocks);
     free(queue);
 }
 
@@ -57,7 +58,8 @@ static dq_queue *remember(dueq *handle, const char *name, const dq_settings *sto
     queue->next_partition = (uint32_t)dq_random_below(partition_count);
     queue->keys = calloc(partition_count, sizeof *queue->keys);
     queue->armed = calloc(partition_count, sizeof *queue->armed);
-    bool fine = queue->keys && queue->armed;
+    queue->clocks = calloc(partition_count, sizeof *queue->clocks);
+    bool fine = queue->keys && queue->armed && queue->clocks;
     for (uint32_t p = 0; fine && p < partition_count; p++)
         fine = dq_keys_make(&queue->keys[p], handle->url.prefix, name, p);
     if (!fine) {

@@ -39,7 +39,8 @@ typedef struct look {
     size_t left;
     size_t bytes; /* of payload taken so far */
     bool brief;
-    size_t heard, passed; /* partitions that answered, that were passed over */
+    int64_t asked_us, heard_us; /* the last round, by this machine's time since boot */
+    size_t heard, passed;       /* partitions that answered, that were passed over */
 } look;
 
 /* What one partition is asked for. */
@@ -99,6 +100,17 @@ static int add_task(look *l, const valkeyReply *reply, size_t i, uint32_t partit
     return DUEQ_OK;
 }
 
+/* The lease's end tells the server's time: it is as long as was asked for. */
+static void watch_clock(const look *l, const valkeyReply *reply, uint32_t partition)
+{
+    int64_t lease_ms = l->options.lease_ms, end_us = dq_reply_int(dq_reply_at(reply, 2), 0);
+    if (lease_ms == 0 || end_us <= 0) return;
+    bool many = dq_link_is_cluster(l->handle->link);
+    int64_t step_ms = dq_clock_view_note(&l->queue->clocks[many ? partition : 0],
+                                         end_us / 1000 - lease_ms, l->asked_us, l->heard_us);
+    if (step_ms) l->outlook->clock_step_ms = step_ms;
+}
+
 /* When to look again, from what one partition said. */
 static int64_t look_at_us(int64_t look_in_us, int64_t role)
 {
@@ -118,6 +130,7 @@ static int take_answer(look *l, dq_request *request, ask *a)
 
     int64_t role = dq_reply_int(dq_reply_at(reply, 4), ROLE_NONE);
     a->more = dq_reply_int(dq_reply_at(reply, 5), 0) != 0;
+    watch_clock(l, reply, a->partition);
     int64_t look_at = look_at_us(dq_reply_int(dq_reply_at(reply, 3), -1), role);
     l->queue->armed[a->partition] = role == ROLE_ARMED || role == ROLE_DEPUTY;
     if (look_at < l->outlook->look_at_us) l->outlook->look_at_us = look_at;
@@ -176,8 +189,10 @@ static int ask_all(look *l, ask *asks, size_t count)
     dq_fault *fault = &l->handle->fault;
     int rc = DUEQ_ENOMEM;
     if (fine) {
+        l->asked_us = dq_boot_us();
         int failed =
             dq_link_exchange(l->handle->link, requests, count, l->call->deadline_us, fault);
+        l->heard_us = dq_boot_us();
         rc = take_answers(l, requests, asks, count);
         if (failed < 0 && rc >= 0) dq_fault_clear(fault); /* the partitions are passed over */
     }

@@ -9,6 +9,7 @@ typedef struct dq_outlook {
     bool more;                /* ready tasks were left behind: look again at once */
     int64_t look_at_us;       /* look again then, unless woken before; never far off: a bound */
     uint32_t partition_count; /* 0: there is no such queue yet */
+    int64_t clock_step_ms;    /* a server's clock was put forward (negative: back); 0: none was */
 } dq_outlook;
 
 /* Whether the caller will wait on this queue after the look. */

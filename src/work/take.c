@@ -59,6 +59,17 @@ static void hand_out(dq_shift *shift, size_t source, dq_held_batch *held, int64_
     dq_desk_hand(shift->crew.desk, &jobs);
 }
 
+/* Nothing is lost by it, but people will wonder. */
+static void tell_of_clock(dq_shift *shift, const char *queue, int64_t step_ms)
+{
+    dq_log_entry entry;
+    if (step_ms == 0) return;
+    if (!dq_log_begin(&shift->worker->log, &entry, DUEQ_LOG_WARN, "server clock stepped")) return;
+    dq_log_add_text(&entry, "queue", queue);
+    dq_log_add_int(&entry, "forward_ms", step_ms);
+    dq_log_send(&entry);
+}
+
 /* One look at one queue. Negative: the server is away, or the run is to end. */
 static int take_from(dq_shift *shift, size_t at)
 {
@@ -89,6 +100,7 @@ static int take_from(dq_shift *shift, size_t at)
     }
     if (rc < 0) return dq_shift_failed(shift, rc);
     dq_shift_reached(shift);
+    tell_of_clock(shift, source->name, outlook.clock_step_ms);
     if (!outlook.more) dq_share_close(share);
     if (shift->options->drain) return DUEQ_OK;
     rc = dq_waiter_watch(shift->waiter, source->name, &outlook);

@@ -2,6 +2,7 @@
  * lease ends move with the server's clock, by that much; receipts and tokens stay unique, nothing
  * is lost or held twice; the clients' clocks have no effect. */
 #include "support/queue_fixture.h"
+#include "support/rig.h"
 #include "support/skew.h"
 
 #include <fcntl.h>
@@ -168,6 +169,42 @@ static void nothing_is_lost_while_it_jumps(void **state)
     assert_int_equal(stats.leased + stats.waiting + stats.ready, 0);
 }
 
+static dueq_verdict finish(dueq_job *job, void *context)
+{
+    (void)job;
+    (void)context;
+    return DUEQ_VERDICT_DONE;
+}
+
+static void work_off_one(rig *r, const char *id)
+{
+    int64_t done = rig_worker_stats(r).done;
+    rig_push(r, "q", id, 0);
+    UNTIL_EQ(PATIENCE_MS, rig_worker_stats(r).done, done + 1);
+}
+
+/* It is told at the next take, by how much and which way, and once. */
+static void a_worker_tells_of_a_step(void **state)
+{
+    timely *t = *state;
+    void *made;
+    rig_set_up(&made); /* its server has the clock as well */
+    rig *r = made;
+    rig_start(r, (dueq_worker_options){.handler = finish, .concurrency = 1});
+    work_off_one(r, "before");
+    work_off_one(r, "still");
+    assert_false(rig_logged(r, "server clock stepped"));
+    skew_set_ms(t->clock, AN_HOUR_MS);
+    work_off_one(r, "forward");
+    assert_true(rig_logged(r, "server clock stepped queue=q forward_ms=3"));
+    assert_false(rig_logged(r, "forward_ms=-"));
+    skew_set_ms(t->clock, 0);
+    work_off_one(r, "back");
+    assert_true(rig_logged(r, "server clock stepped queue=q forward_ms=-3"));
+    rig_stop(r);
+    rig_tear_down(&made);
+}
+
 /* ---- The clients' ---------------------------------------------------------------------------- */
 
 /* Runs the program, whose clock is the skewed one. */
@@ -250,6 +287,7 @@ int main(void)
         TEST(a_step_back_makes_late_and_lengthens_leases),
         TEST(tokens_and_receipts_stay_unique),
         TEST(nothing_is_lost_while_it_jumps),
+        TEST(a_worker_tells_of_a_step),
         TEST(clients_a_day_off_make_no_difference),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
