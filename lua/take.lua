@@ -14,6 +14,8 @@
 -- include: clock record tries write_tries marker types forget_dead trim_dead
 
 local GRACE_US = 50000 -- how much later than it said an armed worker may look and be relied on
+local SLEEP_MAX_US = 15250000 -- nobody sleeps longer without a look
+local SUCCESSION_US = 500000 -- how late a deputy may look after the moment, and still be soon enough
 local RECLAIM_MAX = 100 -- expired leases taken back in one call
 local RECLAIM_BYTES = 8 * 1024 * 1024 -- of their records, which are only looked at
 
@@ -148,6 +150,14 @@ local function resign(post)
   return remember(post .. '_by', '', post .. '_until', '0')
 end
 
+-- Whether another will look soon after this moment, should who is armed for it now have died: all
+-- have looked by then; or it was armed for it before, and another told; or there is a deputy.
+local function is_known(at)
+  local deputy_until = is_deputy and 0 or tonumber(m[13]) or 0
+  return at > now + SLEEP_MAX_US or is_armed and at == armed_at
+    or deputy_until > now and deputy_until <= at + SUCCESSION_US
+end
+
 local refusal
 local look_in, role = -1, 0
 local staying = stays == 'empty' and #records == 0
@@ -155,12 +165,13 @@ local staying = stays == 'empty' and #records == 0
 if staying and not more then
   if marker_count() > 0 then redis.call('DEL', wake) end
   trim_dead(m[7], m[8], tonumber(partitions))
-  if next_at == math.huge then
+  if next_at == math.huge and (is_armed or armed_until <= now) then
     refusal = is_armed and resign('armed') or is_deputy and resign('deputy')
   elseif is_armed or armed_until <= now or next_at < armed_at then
     refusal = is_deputy and resign('deputy') or remember('armed_by', waiter,
       'armed_at', text(next_at), 'armed_until', text(next_at + GRACE_US))
     look_in, role = next_at - now, 1
+    if not is_known(next_at) then leave_marker() end
   elseif is_deputy or (tonumber(m[13]) or 0) <= now then
     refusal = remember('deputy_by', waiter, 'deputy_until', text(armed_until + GRACE_US))
     look_in, role = armed_until - now, 2

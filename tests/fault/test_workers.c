@@ -4,6 +4,7 @@
 #include "support/queue_fixture.h"
 
 #include <inttypes.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,6 +28,19 @@ static void end_child(pid_t pid)
 {
     kill(pid, SIGKILL);
     waitpid(pid, NULL, 0);
+}
+
+static pid_t fork_worker(const char *url, dueq_worker_options options)
+{
+    pid_t pid = fork();
+    if (pid != 0) return pid;
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    dueq_worker *worker;
+    options.url = url;
+    options.queues = queue_q;
+    options.queue_count = 1;
+    if (dueq_worker_make(&worker, &options) == DUEQ_OK) dueq_worker_run(worker);
+    _exit(1);
 }
 
 /* ---- Killed ---------------------------------------------------------------------------------- */
@@ -105,6 +119,70 @@ static void killed_at_any_instant(void **state)
     assert_in_range(took_us[ROUNDS - 1] / 1000, 0, LEASE_MS + 1000);
 }
 
+/* ---- Killed among idle workers --------------------------------------------------------------- */
+
+enum { CREW = 3, SHORT_LEASE_MS = 1000, OTHERS_LOOK_MS = 15000 };
+
+static dueq_verdict tell_and_hang(dueq_job *job, void *context)
+{
+    const int *report_fd = context;
+    pid_t pid = getpid();
+    (void)job;
+    if (write(*report_fd, &pid, sizeof pid) != sizeof pid) return DUEQ_VERDICT_DEAD;
+    pause();
+    return DUEQ_VERDICT_RETRY;
+}
+
+static long long listeners(const fixture *f)
+{
+    char *info = server_text(f->server, "INFO clients");
+    const char *at = strstr(info, "blocked_clients:");
+    long long count = at != NULL ? strtoll(at + strlen("blocked_clients:"), NULL, 10) : 0;
+    free(info);
+    return count;
+}
+
+static pid_t who_has_it(int report_fd)
+{
+    pid_t pid = 0;
+    struct pollfd report = {.fd = report_fd, .events = POLLIN};
+    if (poll(&report, 1, PATIENCE_MS) != 1) fail_msg("nobody has begun with the task");
+    assert_int_equal(read(report_fd, &pid, sizeof pid), sizeof pid);
+    return pid;
+}
+
+/* The holder had room for more, so that it was armed for the end of its own lease. One of those who
+ * had gone to sleep before, for as long as they ever do, has been told of it. */
+static void a_holder_with_room_is_killed(void **state)
+{
+    fixture *f = *state;
+    int reports[2];
+    pid_t crew[CREW];
+    assert_int_equal(pipe(reports), 0);
+    queue_make(f->handle, "q", NULL);
+    for (int i = 0; i < CREW; i++) {
+        dueq_worker_options options = {.concurrency = 4,
+                                       .lease_ms = SHORT_LEASE_MS,
+                                       .handler = tell_and_hang,
+                                       .handler_context = &reports[1]};
+        crew[i] = fork_worker(server_url(f->server), options);
+        UNTIL_EQ(PATIENCE_MS, listeners(f), i + 1);
+    }
+    int64_t asleep_ms = until_now_ms();
+    ASSERT_RC(f->handle, queue_push(f->handle, "q", "task", "x", 0), DUEQ_OK);
+    pid_t holder = who_has_it(reports[0]);
+    UNTIL(PATIENCE_MS, listeners(f) >= CREW - 1);
+    kill(holder, SIGKILL);
+    pid_t next = who_has_it(reports[0]);
+    int64_t took_ms = until_now_ms() - asleep_ms;
+    for (int i = 0; i < CREW; i++) end_child(crew[i]);
+    close(reports[0]);
+    close(reports[1]);
+    assert_int_not_equal(next, holder);
+    print_message("lease %d ms; at work again after %" PRId64 " ms\n", SHORT_LEASE_MS, took_ms);
+    assert_in_range(took_ms, SHORT_LEASE_MS, OTHERS_LOOK_MS / 2);
+}
+
 /* ---- Killed by the task ---------------------------------------------------------------------- */
 
 static dueq_verdict die(dueq_job *job, void *context)
@@ -115,22 +193,6 @@ static dueq_verdict die(dueq_job *job, void *context)
     return DUEQ_VERDICT_DONE;
 }
 
-static pid_t fork_worker(const char *url, dueq_handler_fn *handler, void *context)
-{
-    pid_t pid = fork();
-    if (pid != 0) return pid;
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
-    dueq_worker_options options = {.url = url,
-                                   .queues = queue_q,
-                                   .queue_count = 1,
-                                   .lease_ms = LEASE_MS,
-                                   .handler = handler,
-                                   .handler_context = context};
-    dueq_worker *worker;
-    if (dueq_worker_make(&worker, &options) == DUEQ_OK) dueq_worker_run(worker);
-    _exit(1);
-}
-
 /* Crashes count as attempts: the task ends among the dead, and takes no more workers with it. */
 static void a_task_that_kills_its_worker_dies(void **state)
 {
@@ -139,7 +201,8 @@ static void a_task_that_kills_its_worker_dies(void **state)
     queue_make(f->handle, "q", &settings);
     ASSERT_RC(f->handle, queue_push(f->handle, "q", "poison", "x", 0), DUEQ_OK);
     for (int crash = 0; crash < 3; crash++) {
-        pid_t pid = fork_worker(server_url(f->server), die, NULL);
+        pid_t pid = fork_worker(server_url(f->server),
+                                (dueq_worker_options){.lease_ms = LEASE_MS, .handler = die});
         int status = 0;
         assert_int_equal(waitpid(pid, &status, 0), pid);
         assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
@@ -188,7 +251,9 @@ static void a_worker_that_slept_past_its_lease_is_told(void **state)
     ASSERT_RC(f->handle, queue_push(f->handle, "q", "task", "x", 0), DUEQ_OK);
     assert_int_equal(pipe(reports), 0);
     pipes p = {reports[1]};
-    pid_t pid = fork_worker(server_url(f->server), work_until_lost, &p);
+    pid_t pid = fork_worker(server_url(f->server), (dueq_worker_options){.lease_ms = LEASE_MS,
+                                                                         .handler = work_until_lost,
+                                                                         .handler_context = &p});
     close(reports[1]);
     assert_hears(reports[0], 's');
     kill(pid, SIGSTOP);
@@ -220,6 +285,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         FIXTURE_TEST(killed_at_any_instant),
+        FIXTURE_TEST(a_holder_with_room_is_killed),
         FIXTURE_TEST(a_task_that_kills_its_worker_dies),
         FIXTURE_TEST(a_worker_that_slept_past_its_lease_is_told),
         FIXTURE_TEST(a_done_after_a_long_sleep_says_lost),

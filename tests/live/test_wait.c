@@ -433,7 +433,6 @@ static bool watched_by_another(const fixture *f, const char *name)
     return another;
 }
 
-/* A worker that goes while it is the one relied upon says so, and another takes over. */
 /* Who was woken and turns to other things without a look leaves the marker to another: else it would
  * be lost with a ready task beside an idle worker. */
 static void a_marker_that_was_heard_is_passed_on(void **state)
@@ -466,6 +465,7 @@ static void a_marker_that_was_heard_is_passed_on(void **state)
     dueq_close(handle);
 }
 
+/* A worker that goes while it is the one relied upon says so, and another takes over. */
 static void a_watchman_who_leaves_says_so(void **state)
 {
     fixture *f = *state;

@@ -44,10 +44,15 @@ end
 assert(string.find(take_c, 'enum { ROLE_NONE, ROLE_ARMED, ROLE_DEPUTY, ROLE_STANDBY };', 1, true),
   'the roles of take.c are not those of worker.lua')
 
+-- And this one stands in both.
+assert(constant(contents(source .. '/lua/take.lua'), 'SLEEP_MAX_US') ==
+  constant(take_c, 'LOOK_MAX_US') + constant(take_c, 'STANDBY_JITTER_US'),
+  'take.lua and take.c do not agree on how long anybody sleeps')
+
 -- What doc/design.md promises, in µs: how long a ready task may wait though a worker is idle.
 local bounds_us = {
-  sound = 0, armed_died = 50000, both_died = 500000, deaf = 1000000,
-  unwatched = 15250000, lost = 15250000,
+  sound = 0, armed_died = 50000, both_died = 500000, told = 500000, deaf = 1000000,
+  untold = 15250000, lost = 15250000,
 }
 
 local key_prefix = 'dueq:{q:0}:'
@@ -75,7 +80,7 @@ end
 local STATES_MAX = 3000000
 
 local function run(setup, scenario)
-  setup.futile_max = #scenario.slots + 2
+  setup.futile_max = scenario.futile_max or #scenario.slots + 2
   return explore.all({
     start = wakeup.start(setup, scenario), next = wakeup.next, key = wakeup.key,
     states_max = STATES_MAX,

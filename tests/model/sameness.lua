@@ -96,7 +96,7 @@ local function key(world)
   out[#out + 1] = table.concat({
     server.keys[key_name(world, 'wake')] and 'm' or '', server.now_us % MS,
     to_come(world, tonumber(fields.token) or 0), world.level, world.futile, world.slack_us,
-    world.shaken and 's' or '', (world.left.death or 0) > 0 and calm_text(world) or '',
+    world.shaken and 's' or '', world.untold and 'u' or '', (world.left.death or 0) > 0 and calm_text(world) or '',
   }, ' ')
   for _, name in ipairs(events.names) do out[#out + 1] = world.left[name] or '' end
   return table.concat(out, '|')

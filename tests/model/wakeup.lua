@@ -87,6 +87,7 @@ local function add_step(world, list, at, step)
   local held_before = #w.held
   local says, other_us = worker.take_step(made.setup, made.server, w, step)
   if step == 'take' then w.knows_us = w.watches and posts(made).armed_until_us end
+  state.note_look(made, w, step)
   local wrong
   if step == 'take' and #w.held == held_before then
     made.futile = made.futile + 1

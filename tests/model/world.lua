@@ -10,14 +10,15 @@ state.SENTINEL_LEN = 256
 
 -- What has gone wrong, and is not over. Each has its bound (setup.bounds_us): for so long a ready
 -- task may wait though a worker is idle.
-local SOUND, ARMED_DIED, BOTH_DIED, DEAF, UNWATCHED, LOST = 1, 2, 3, 4, 5, 6
+local SOUND, ARMED_DIED, BOTH_DIED, TOLD, DEAF, UNTOLD, LOST = 1, 2, 3, 4, 5, 6, 7
 state.DEAF, state.LOST, state.SOUND = DEAF, LOST, SOUND
 state.levels = {
   {name = 'sound', says = 'nothing has failed'},
   {name = 'armed_died', says = 'the armed worker died in its sleep'},
   {name = 'both_died', says = 'the armed worker and its deputy died in their sleep'},
+  {name = 'told', says = 'the armed worker died before all the others had looked'},
   {name = 'deaf', says = 'a listening connection broke'},
-  {name = 'unwatched', says = 'the armed worker died, and others could not know of its moment yet'},
+  {name = 'untold', says = 'the armed worker died, and who was told of its moment too, or nobody was'},
   {name = 'lost', says = 'a marker was lost'},
 }
 
@@ -36,6 +37,8 @@ end
 -- idle_since_us        since when some worker is idle; nil: none is
 -- calm_since_us        since when nothing but deaths happened
 -- shaken               something happened after the armed worker's death
+-- untold               nobody else listened when one was armed: it has heard its own marker
+-- deaths               how many have died
 -- futile               looks for nothing since time passed or something happened
 -- slack_us             how much time was dawdled away
 
@@ -72,7 +75,7 @@ function state.start(setup, scenario)
   local server = redis.new(setup.scripts, state.START_US)
   local world = {setup = setup, server = server, workers = {}, left = copy_of(scenario.left),
     delays_us = scenario.delays_us,
-    tasks = 0, level = SOUND, futile = 0, slack_us = 0, idle_since_us = state.START_US,
+    tasks = 0, level = SOUND, futile = 0, deaths = 0, slack_us = 0, idle_since_us = state.START_US,
     calm_since_us = state.START_US}
   worker.ask(setup, server, 'create', {max_attempts = '1000', lease_ms = tostring(setup.lease_ms),
     payload_max = '1000', dead_max = '1000', dead_age_ms = '0', retention_ms = '0'})
@@ -152,10 +155,24 @@ local function note_death(world)
   local deputy = find_worker(world, post.deputy_by)
   local both = deputy and not deputy.alive
   local means = both and world.level == ARMED_DIED and BOTH_DIED or SOUND
+  world.deaths = world.deaths + 1
+  if world.deaths > 1 and world.level == TOLD then means = UNTOLD end
   if is_relied_on_dead(world, post) then
-    means = not is_calm(world) and UNWATCHED or both and BOTH_DIED or ARMED_DIED
+    local nobody_knows = world.untold or world.deaths > 1
+    means = is_calm(world) and (both and BOTH_DIED or ARMED_DIED) or nobody_knows and UNTOLD or TOLD
   end
   world.level = math.max(world.level, means)
+end
+
+-- A worker has looked, or heard a marker; it had a post before or not.
+local function note_look(world, w, step)
+  local post = posts(world)
+  local armed = post.armed_by == w.name
+  if step == 'hear' and armed and w.armed then
+    world.untold = true
+  elseif step == 'take' and not armed and post.armed_until_us > world.server.now_us then
+    world.untold = nil
+  end
 end
 
 -- Before time passes: whether all is as it should be again.
@@ -164,7 +181,9 @@ local function judge(world)
   if is_relied_on_dead(world, post) then
     local deputy = find_worker(world, post.deputy_by)
     local watches = deputy and worker.is_idle(deputy) and deputy.look_us <= post.armed_until_us
-    if world.shaken and not watches then world.level = math.max(world.level, UNWATCHED) end
+    if world.shaken and not watches then
+      world.level = math.max(world.level, world.untold and UNTOLD or TOLD)
+    end
   elseif is_watched(world) and not is_deaf(world) then
     world.level, world.shaken = SOUND, nil
   end
@@ -179,6 +198,7 @@ state.find_worker = find_worker
 state.note_gone = note_gone
 state.note_idle = note_idle
 state.note_death = note_death
+state.note_look = note_look
 state.judge = judge
 
 return state
