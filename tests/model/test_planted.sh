@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Bugs planted in the scripts and in the worker's machine are found by what test_wakeup.sh runs.
-# test-timeout-s: 120
+# test-timeout-s: 400
 set -euo pipefail
 . "$(dirname "$0")/../house/common.sh"
 [[ -z ${DUEQ_SANITIZE:-} ]] || skip "the scripts are the same in every build"

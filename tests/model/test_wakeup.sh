@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # No task waits longer for an idle worker than doc/design.md says, however pushes, workers, deaths
 # and lost markers interleave: every state of small worlds is tried, with the scripts themselves.
-# test-timeout-s: 240
+# test-timeout-s: 600
 set -euo pipefail
 . "$(dirname "$0")/../house/common.sh"
 [[ -z ${DUEQ_SANITIZE:-} ]] || skip "the scripts are the same in every build"
