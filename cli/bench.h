@@ -17,7 +17,8 @@
 typedef enum bench_figure {
     BENCH_WAITING = 0,
     BENCH_TASKS_PER_S,
-    BENCH_SERVER_US,      /* CPU time of the server a task */
+    BENCH_SERVER_US,      /* CPU time of the server a task; of a cluster's masters together */
+    BENCH_BUSIEST_US,     /* the part of it that the busiest of several is */
     BENCH_PUSH_SERVER_US, /* the part of it that pushing is */
     BENCH_WORK_SERVER_US, /* … and that take and done are */
     BENCH_EARLY,
@@ -76,6 +77,7 @@ double bench_script_p99(const dueq_facts *before, const dueq_facts *after);
 typedef struct bench_plan {
     const char *kind;
     int64_t tasks, batch, payload_len;
+    int64_t partitions;           /* of the queue; 0: what suits the server */
     int64_t workers, concurrency; /* processes, and tasks at a time in each */
     bool by_worker;               /* work: by the library's worker, not by single calls */
     int64_t seconds, rate;
@@ -107,7 +109,10 @@ int bench_open(bench *b, const cli_call *call);
 void bench_close(bench *b); /* ends the crew, deletes the queue */
 int bench_reopen(bench *b); /* after the handle was closed for a fork */
 /* A new queue, in place of the one before. */
-int bench_new_queue(bench *b, const char *kind);
+int bench_new_queue(bench *b, const bench_plan *plan);
+/* How many partitions a plan's queue has. */
+int64_t bench_partitions(const bench *b, const bench_plan *plan);
+bool bench_has_many_servers(const bench *b);
 void bench_drop_queue(bench *b);
 
 /* True once the user has had enough. */
@@ -182,8 +187,8 @@ typedef struct bench_view {
 } bench_view;
 
 void bench_print_server(const bench *b);
-struct bench_report *bench_report_begin(const bench_view *view, bool json);
-void bench_report_add(struct bench_report *report, const bench *b, const bench_plan *plan,
+struct bench_report *bench_report_begin(const bench *b, const bench_view *view);
+void bench_report_add(struct bench_report *report, const bench_plan *plan,
                       const bench_sample *sample);
 void bench_report_end(struct bench_report *report);
 

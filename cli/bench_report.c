@@ -22,6 +22,7 @@ static const struct {
     [BENCH_WAITING] = {"waiting", "TASKS WAITING", 0, false},
     [BENCH_TASKS_PER_S] = {"tasks_per_s", "TASKS/S", 0, false},
     [BENCH_SERVER_US] = {"server_us_per_task", "SERVER us/TASK", 2, false},
+    [BENCH_BUSIEST_US] = {"busiest_us_per_task", "BUSIEST us/TASK", 2, false},
     [BENCH_PUSH_SERVER_US] = {"push_server_us_per_task", "PUSH us/TASK", 2, false},
     [BENCH_WORK_SERVER_US] = {"work_server_us_per_task", "TAKE+DONE us/TASK", 2, false},
     [BENCH_EARLY] = {"early", "EARLY", 0, true},
@@ -39,8 +40,8 @@ static const struct {
 };
 
 typedef struct bench_report {
+    const bench *bench;
     const bench_view *view;
-    bool json;
     table_column columns[BENCH_FIGURE_COUNT + 4];
     size_t column_count;
     table *rows;
@@ -106,10 +107,15 @@ static void print_json(const bench *b, const bench_plan *plan, const bench_sampl
         const char *name;
         int64_t number;
     } numbers[] = {
-        {"tasks", plan->tasks},     {"batch", plan->batch},
-        {"runs", plan->runs},       {"payload_bytes", plan->payload_len},
-        {"workers", plan->workers}, {"concurrency", plan->concurrency},
+        {"tasks", plan->tasks},
+        {"batch", plan->batch},
+        {"runs", plan->runs},
+        {"payload_bytes", plan->payload_len},
+        {"workers", plan->workers},
+        {"concurrency", plan->concurrency},
         {"seed", plan->seed},
+        {"partitions", bench_partitions(b, plan)},
+        {"servers", (int64_t)b->server.server_count},
     };
     char *version = mem_printf("%s %s", server_name(b), b->server.version);
 
@@ -132,19 +138,25 @@ static void add_column(bench_report *report, const char *title)
     report->columns[report->column_count++] = (table_column){.title = title, .to_right = true};
 }
 
-bench_report *bench_report_begin(const bench_view *view, bool json)
+/* Which of several servers is the busiest is asked only where there are several. */
+static bool is_shown(const bench_report *report, bench_figure figure)
+{
+    return figure != BENCH_BUSIEST_US || bench_has_many_servers(report->bench);
+}
+
+bench_report *bench_report_begin(const bench *b, const bench_view *view)
 {
     bench_report *report = mem_make(sizeof(*report));
 
+    report->bench = b;
     report->view = view;
-    report->json = json;
     if (view->has_batch) add_column(report, "TASKS/CALL");
     if (view->has_workers) add_column(report, "WORKERS");
     add_column(report, "TASKS");
     for (const bench_figure *f = view->figures; *f != BENCH_FIGURE_COUNT; f++)
-        add_column(report, figures[*f].title);
+        if (is_shown(report, *f)) add_column(report, figures[*f].title);
     report->rows = table_make(report->columns, report->column_count);
-    if (json) return report;
+    if (b->call->json) return report;
     out_printf("\n");
     out_styled(STYLE_BOLD, "%s", view->title);
     out_printf("\n");
@@ -184,13 +196,12 @@ static void add_workers(table *rows, const bench_plan *plan)
         table_cell(rows, STYLE_PLAIN, "%" PRId64, plan->workers);
 }
 
-void bench_report_add(bench_report *report, const bench *b, const bench_plan *plan,
-                      const bench_sample *sample)
+void bench_report_add(bench_report *report, const bench_plan *plan, const bench_sample *sample)
 {
     text_small number;
 
-    if (report->json) {
-        print_json(b, plan, sample);
+    if (report->bench->call->json) {
+        print_json(report->bench, plan, sample);
         out_flush();
         return;
     }
@@ -198,7 +209,7 @@ void bench_report_add(bench_report *report, const bench *b, const bench_plan *pl
     if (report->view->has_workers) add_workers(report->rows, plan);
     table_cell(report->rows, STYLE_PLAIN, "%s", text_number(plan->tasks, number));
     for (const bench_figure *f = report->view->figures; *f != BENCH_FIGURE_COUNT; f++)
-        add_figure(report->rows, *f, sample->figures[*f]);
+        if (is_shown(report, *f)) add_figure(report->rows, *f, sample->figures[*f]);
     table_print(report->rows);
     bench_times_join(&report->times, &sample->times);
     out_flush();
@@ -253,7 +264,7 @@ static void print_histogram(const bench_report *report)
 void bench_report_end(bench_report *report)
 {
     bench_times_sort(&report->times);
-    if (!report->json && report->view->times_title != NULL && report->times.count > 0)
+    if (!report->bench->call->json && report->view->times_title != NULL && report->times.count > 0)
         print_histogram(report);
     table_free(report->rows);
     bench_times_free(&report->times);

@@ -15,6 +15,7 @@
 
 #define LOOKS 9 /* to learn what one costs */
 #define PROGRESS_EVERY_US 100000
+#define CLUSTER_PARTITIONS 12 /* spread over three masters evenly, and over four and six */
 
 /* ---- Clocks and interruption */
 
@@ -123,6 +124,25 @@ double bench_server_us(const bench *b, const bench_mark *from, const bench_mark 
     return fmax(0, (double)(to->facts.cpu_us - from->facts.cpu_us - b->look_cpu_us));
 }
 
+bool bench_has_many_servers(const bench *b)
+{
+    return b->server.server_count > 1;
+}
+
+/* Of the server that worked most between the marks. */
+static double busiest_us(const bench *b, const bench_mark *from, const bench_mark *to)
+{
+    size_t count = b->server.server_count;
+    int64_t most_us = 0;
+
+    for (size_t i = 0; i < count && i < DUEQ_FACTS_SERVERS_MAX; i++) {
+        int64_t us = to->facts.cpu_us_of[i] - from->facts.cpu_us_of[i];
+
+        if (us > most_us) most_us = us;
+    }
+    return fmax(0, (double)(most_us - b->look_cpu_us / (int64_t)count));
+}
+
 int64_t bench_commands(const bench *b, const bench_mark *from, const bench_mark *to)
 {
     return to->facts.commands - from->facts.commands - b->look_commands;
@@ -138,6 +158,8 @@ void bench_set_rates(const bench *b, bench_sample *sample, int64_t tasks, const 
 {
     sample->figures[BENCH_TASKS_PER_S] = (double)tasks / bench_seconds(from, to);
     sample->figures[BENCH_SERVER_US] = bench_server_us(b, from, to) / (double)tasks;
+    if (bench_has_many_servers(b))
+        sample->figures[BENCH_BUSIEST_US] = busiest_us(b, from, to) / (double)tasks;
 }
 
 /* ---- The handle and the queue */
@@ -170,16 +192,23 @@ int bench_open(bench *b, const cli_call *call)
     return status;
 }
 
-int bench_new_queue(bench *b, const char *kind)
+int64_t bench_partitions(const bench *b, const bench_plan *plan)
 {
+    if (plan->partitions != 0) return plan->partitions;
+    return bench_has_many_servers(b) ? CLUSTER_PARTITIONS : 1;
+}
+
+int bench_new_queue(bench *b, const bench_plan *plan)
+{
+    dueq_settings settings = {.partitions = bench_partitions(b, plan)};
     uint32_t suffix = 0;
     int rc;
 
     bench_drop_queue(b);
     if (getrandom(&suffix, sizeof(suffix), 0) != (ssize_t)sizeof(suffix))
         suffix = (uint32_t)bench_wall_us();
-    snprintf(b->queue, sizeof(b->queue), "bench-%s-%08" PRIx32, kind, suffix);
-    rc = dueq_queue_create(b->handle, b->queue, NULL);
+    snprintf(b->queue, sizeof(b->queue), "bench-%s-%08" PRIx32, plan->kind, suffix);
+    rc = dueq_queue_create(b->handle, b->queue, &settings);
     return rc < 0 ? say_error(b->handle, rc) : STATUS_DONE;
 }
 

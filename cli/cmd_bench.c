@@ -17,7 +17,8 @@
 
 /* 0: not given; the kind's own. */
 static struct {
-    int64_t tasks, batch, payload_len, workers, concurrency, seconds, rate, waiting_max, seed, runs;
+    int64_t tasks, batch, payload_len, partitions;
+    int64_t workers, concurrency, seconds, rate, waiting_max, seed, runs;
     bool by_worker;
 } opt = {.payload_len = 100, .waiting_max = 1000000, .seed = 1};
 
@@ -43,6 +44,13 @@ static const cli_option options[] = {
      .min = 0,
      .max = 1048576,
      .help = "of each task; 100 by default"},
+    {.kind = OPTION_NUMBER,
+     .name = "partitions",
+     .argument = "N",
+     .to.number = &opt.partitions,
+     .min = 1,
+     .max = DUEQ_PARTITIONS_MAX,
+     .help = "of the queues; 1 by default, on a cluster 12"},
     {.kind = OPTION_NUMBER,
      .name = "workers",
      .argument = "N",
@@ -168,7 +176,7 @@ static const bench_kind kinds[] = {
      .run = bench_run_push,
      .view = {.title = "Push, one connection, one call after the other; times are of a call",
               .has_batch = true,
-              .figures = {BENCH_TASKS_PER_S, BENCH_SERVER_US, BENCH_P50, BENCH_P99, BENCH_MAX,
+              .figures = {BENCH_TASKS_PER_S, BENCH_SERVER_US, BENCH_BUSIEST_US, BENCH_P50, BENCH_P99, BENCH_MAX,
                           BENCH_FIGURE_COUNT}}},
     {.usual = {.kind = "work", .tasks = 100000, .batch = 100, .workers = 1, .concurrency = 4,
                .runs = 3},
@@ -176,7 +184,7 @@ static const bench_kind kinds[] = {
      .run = bench_run_work,
      .view = {.title = "Take, do nothing, done; times are of a call",
               .has_batch = true,
-              .figures = {BENCH_TASKS_PER_S, BENCH_SERVER_US, BENCH_P50, BENCH_P99, BENCH_MAX,
+              .figures = {BENCH_TASKS_PER_S, BENCH_SERVER_US, BENCH_BUSIEST_US, BENCH_P50, BENCH_P99, BENCH_MAX,
                           BENCH_FIGURE_COUNT}}},
     {.usual = {.kind = "lateness", .tasks = 5000, .batch = 1000, .workers = 1, .concurrency = 16,
                .seconds = 10, .runs = 1},
@@ -250,6 +258,7 @@ static bench_plan plan_of(const bench_kind *kind)
     choose(&plan.rate, opt.rate);
     choose(&plan.runs, opt.runs);
     plan.payload_len = opt.payload_len;
+    plan.partitions = opt.partitions;
     plan.seed = opt.seed;
     return plan;
 }
@@ -258,7 +267,7 @@ static bench_plan plan_of(const bench_kind *kind)
 
 static int run_once(bench *b, const bench_kind *kind, const bench_plan *plan, bench_sample *sample)
 {
-    int status = bench_new_queue(b, plan->kind);
+    int status = bench_new_queue(b, plan);
 
     b->random = (uint64_t)plan->seed;
     if (status == STATUS_DONE) status = kind->run(b, plan, sample);
@@ -284,7 +293,7 @@ static int measure(bench *b, const bench_kind *kind, const bench_plan *plan,
     }
     if (status == STATUS_DONE) {
         bench_combine(runs, run_count, &all);
-        bench_report_add(report, b, plan, &all);
+        bench_report_add(report, plan, &all);
     }
     for (size_t i = 0; i < run_count; i++) bench_times_free(&runs[i].times);
     bench_times_free(&all.times);
@@ -296,7 +305,7 @@ static int measure_kind(bench *b, const bench_kind *kind)
 {
     bench_plan usual = plan_of(kind), plans[PLANS_MAX];
     size_t count = kind->plan(&usual, plans);
-    struct bench_report *report = bench_report_begin(&kind->view, b->call->json);
+    struct bench_report *report = bench_report_begin(b, &kind->view);
     int status = STATUS_DONE;
 
     for (size_t i = 0; i < count && status == STATUS_DONE; i++)

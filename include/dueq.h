@@ -516,12 +516,16 @@ typedef struct dueq_script_time {
 
 /* What a server tells about itself. The numbers of CPU time, commands and scripts grow until it is
  * restarted: their differences say what something cost it. Other clients' work is in them too. */
+#define DUEQ_FACTS_SERVERS_MAX 64
+
 typedef struct dueq_facts {
     bool valkey;          /* else Redis */
     char version[64];     /* "7.0.15" */
     char persistence[64]; /* "none", "rdb", "aof-everysec", "aof-always+rdb"; "unknown" and "aof"
                              where it does not tell more */
+    size_t server_count;  /* 1; of a cluster its masters */
     int64_t cpu_us;       /* CPU time of its main thread; of all of it before Redis 6.2 */
+    int64_t cpu_us_of[DUEQ_FACTS_SERVERS_MAX]; /* the same of each of the first of them */
     int64_t memory_used;  /* bytes */
     int64_t freeing;      /* objects that were dropped and are still being freed */
     int64_t commands;     /* processed; those that scripts call are counted too */

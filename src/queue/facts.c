@@ -121,7 +121,8 @@ static int read_answers(dueq *handle, const dq_request *answers, dueq_facts *fac
     const char *info = reply->str;
     read_version(info, facts);
     read_persistence(answers, facts);
-    facts->cpu_us = cpu_us(info, "user") + cpu_us(info, "sys");
+    facts->server_count = 1;
+    facts->cpu_us = facts->cpu_us_of[0] = cpu_us(info, "user") + cpu_us(info, "sys");
     facts->memory_used = dq_info_int(info, "used_memory", 0);
     facts->freeing = dq_info_int(info, "lazyfree_pending_objects", 0);
     facts->commands = dq_info_int(info, "total_commands_processed", 0);
@@ -132,6 +133,8 @@ static int read_answers(dueq *handle, const dq_request *answers, dueq_facts *fac
 
 static void add_facts(dueq_facts *sum, const dueq_facts *one)
 {
+    if (sum->server_count < DUEQ_FACTS_SERVERS_MAX) sum->cpu_us_of[sum->server_count] = one->cpu_us;
+    sum->server_count++;
     sum->cpu_us += one->cpu_us;
     sum->memory_used += one->memory_used;
     sum->freeing += one->freeing;

@@ -262,6 +262,7 @@ static int ask_others(look *l, uint32_t first)
     return rc;
 }
 
+/* Who gets all that is wanted from one partition does not sleep, and need not know of the others. */
 static int look_around(look *l)
 {
     uint32_t first = l->queue->next_partition % l->queue->partition_count;
@@ -271,9 +272,10 @@ static int look_around(look *l)
     ask next_in_turn = {.partition = first};
     int rc = ask_alone(l, &next_in_turn);
     l->outlook->more = next_in_turn.more;
-    bool others = l->queue->partition_count > 1 && (l->left || l->call->stays != DQ_STAYS_NOT);
-    if (rc == DUEQ_OK && others) rc = ask_others(l, first);
-    return rc;
+    if (rc != DUEQ_OK || l->queue->partition_count == 1) return rc;
+    if (l->left) return ask_others(l, first);
+    l->outlook->more = true; /* as far as is known */
+    return DUEQ_OK;
 }
 
 /* Who does not wait on the queue is not told that it is empty while a part of it is away: then that

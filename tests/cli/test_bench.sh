@@ -58,6 +58,12 @@ is "runs" "$(field runs)" 2
 is "payload_bytes" "$(field payload_bytes)" 1024
 # Of 50 tasks by 7 there are 8 calls: the histogram has each of them, of both runs.
 is "calls in the histogram" "$(out | grep -o '"count":[0-9]*' | awk -F: '{ sum += $2 } END { print sum }')" 16
+is "partitions" "$(field partitions)" 1
+is "servers" "$(field servers)" 1
+is "the busiest of one" "$(field busiest_us_per_task)" ""
+run --json bench push --batch 7 --tasks 50 --partitions 5 --runs 1
+ok
+is "given partitions" "$(field partitions)" 5
 run --json bench work --worker --tasks 50 --concurrency 5 --runs 1
 ok
 is "work by workers only" "$(out | wc -l)" 1
@@ -88,6 +94,8 @@ run bench speed
 ends 2 '"speed" is none of push, work'
 run bench push --batch 10001
 ends 2 "--batch: 10001 is not between 1 and 10,000"
+run bench push --partitions 1025
+ends 2 "--partitions: 1025 is not between 1 and 1,024"
 run bench scale --max 10
 ends 2 "not between"
 run --url "unix:$tmp/nowhere.sock" bench push

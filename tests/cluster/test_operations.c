@@ -384,6 +384,13 @@ static void facts_are_of_all_masters(void **state)
     long long clients = sum_info(g->cluster, "clients", "connected_clients:");
     long long memory = sum_info(g->cluster, "memory", "used_memory:");
     assert_int_equal(facts.clients, clients);
+    assert_int_equal(facts.server_count, 3);
+    int64_t sum_us = 0;
+    for (size_t i = 0; i < 3; i++) {
+        assert_true(facts.cpu_us_of[i] > 0);
+        sum_us += facts.cpu_us_of[i];
+    }
+    assert_int_equal(facts.cpu_us, sum_us);
     if (facts.memory_used < memory / 2 || facts.memory_used > memory * 2)
         fail_msg("%lld bytes, the nodes say %lld", (long long)facts.memory_used, memory);
     assert_true(facts.script_time_count > 0);
