@@ -140,7 +140,7 @@ static double busiest_us(const bench *b, const bench_mark *from, const bench_mar
 
         if (us > most_us) most_us = us;
     }
-    return fmax(0, (double)(most_us - b->look_cpu_us / (int64_t)count));
+    return fmax(0, (double)most_us - (double)b->look_cpu_us / (double)count);
 }
 
 int64_t bench_commands(const bench *b, const bench_mark *from, const bench_mark *to)
