@@ -250,6 +250,7 @@ static void test_none_is_begun_after_its_lease(void **state)
     options.lease_ms = 1500;
     rig_start(r, options);
     UNTIL_EQ(LONG_MS, rig_queue_stats(r, "q").leased, 6);
+    UNTIL_EQ(LONG_MS, atomic_load(&p.begun), 1); /* the take was answered */
     server_freeze(r->server);
     UNTIL(LONG_MS, atomic_load(&p.saw_lost));
     UNTIL_EQ(LONG_MS, rig_worker_stats(r).lost, 6);
