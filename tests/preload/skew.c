@@ -14,16 +14,22 @@
 
 #define SHOWN __attribute__((visibility("default")))
 
-static const _Atomic int64_t *offset_us; /* in the file; NULL: not mapped yet */
+/* In files: all processes', and this one's own, which are added up; NULL: not mapped, or not yet. */
+static const _Atomic int64_t *offset_us, *own_us;
 
-__attribute__((constructor)) static void map_offset(void)
+static const _Atomic int64_t *map_offset(const char *path)
 {
-    const char *path = getenv("DUEQ_SKEW_FILE");
     int fd = path != NULL ? open(path, O_RDONLY | O_CLOEXEC) : -1;
-    if (fd < 0) return;
+    if (fd < 0) return NULL;
     void *place = mmap(NULL, sizeof *offset_us, PROT_READ, MAP_SHARED, fd, 0);
     close(fd);
-    if (place != MAP_FAILED) offset_us = place;
+    return place != MAP_FAILED ? place : NULL;
+}
+
+__attribute__((constructor)) static void map_offsets(void)
+{
+    offset_us = map_offset(getenv("DUEQ_SKEW_FILE"));
+    own_us = map_offset(getenv("DUEQ_SKEW_OWN"));
 }
 
 static int64_t now_ns(void)
@@ -31,6 +37,7 @@ static int64_t now_ns(void)
     struct timespec now;
     syscall(SYS_clock_gettime, CLOCK_REALTIME, &now);
     int64_t off_us = offset_us != NULL ? atomic_load(offset_us) : 0;
+    off_us += own_us != NULL ? atomic_load(own_us) : 0;
     return (now.tv_sec * INT64_C(1000000) + off_us) * 1000 + now.tv_nsec;
 }
 

@@ -1,6 +1,6 @@
 /* The checker: task by task, its deliveries in the order of their tokens, each with what its holder
  * did. A task is small; all is compared with all where that reads better. */
-#include "checker.h"
+#include "checker_state.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
@@ -9,21 +9,6 @@
 #include <string.h>
 
 #include <dueq.h>
-
-/* All of one task: ops sorted by verb, then token, then call. */
-typedef struct life {
-    const char *id;
-    const history_op *ops;
-    size_t count;
-    const history_op *takes; /* its deliveries, by token */
-    size_t take_count;
-    const history_task *task; /* what the dump has of it, or NULL */
-} life;
-
-typedef struct judge {
-    const history *h;
-    checker_verdict *v;
-} judge;
 
 const char *checker_rule_name(checker_rule rule)
 {
@@ -35,27 +20,15 @@ const char *checker_rule_name(checker_rule rule)
 
 const char *checker_cause_name(checker_cause cause)
 {
-    static const char *const NAMES[CHECKER_CAUSES] = {"expiry", "kill",    "stop",
-                                                      "retry",  "release", "lost-reply"};
+    static const char *const NAMES[CHECKER_CAUSES] = {"expiry",  "kill",       "stop",    "retry",
+                                                      "release", "lost-reply", "failover"};
     return NAMES[cause];
-}
-
-/* What asynchronous replication may do: forget writes that were acknowledged. */
-static bool may_come_of_failover(checker_rule rule)
-{
-    return rule == CHECKER_LOST || rule == CHECKER_FINALITY || rule == CHECKER_EXCLUSIVITY ||
-           rule == CHECKER_FENCE || rule == CHECKER_OUSTED || rule == CHECKER_ATTEMPTS ||
-           rule == CHECKER_UNEXPLAINED;
 }
 
 __attribute__((format(printf, 4, 5))) static void violate(const judge *j, checker_rule rule,
                                                           const char *id, const char *format, ...)
 {
     checker_verdict *v = j->v;
-    if (j->h->plan.failover && may_come_of_failover(rule)) {
-        v->by_failover[rule]++;
-        return;
-    }
     v->violations[rule]++;
     if (v->text_count == CHECKER_TEXTS_MAX) return;
     char *text = v->texts[v->text_count++];
@@ -65,74 +38,6 @@ __attribute__((format(printf, 4, 5))) static void violate(const judge *j, checke
     va_start(words, format);
     vsnprintf(text + len, CHECKER_TEXT_SIZE - (size_t)len, format, words);
     va_end(words);
-}
-
-/* ---- What an outcome means ------------------------------------------------------------------- */
-
-/* The server said that it happened. */
-static bool has_run(const history_op *op)
-{
-    if (op->verb == HISTORY_PUSH) return op->outcome == DUEQ_OK || op->outcome == DUEQ_EXISTS;
-    return op->outcome == DUEQ_OK || (op->verb == HISTORY_RETRY && op->outcome == DUEQ_DEAD);
-}
-
-static bool is_unsure(const history_op *op)
-{
-    return op->outcome == HISTORY_MAYBE || op->outcome == DUEQ_EUNSURE ||
-           op->outcome == DUEQ_EPROTO;
-}
-
-static bool may_have_run(const history_op *op)
-{
-    return has_run(op) || is_unsure(op);
-}
-
-/* Something struck that calls of others feel: not the clock, and not one process alone. */
-static bool is_shared(const history_fault *fault)
-{
-    return strcmp(fault->kind, "clock") != 0 && strcmp(fault->kind, "kill") != 0 &&
-           strcmp(fault->kind, "stop") != 0;
-}
-
-/* A retry or extend that says "lost" may have run all the same, if it can have been sent twice: its
- * first sending ended the lease or moved its end, the second found another's, or no task at all. */
-static bool may_have_run_first(const judge *j, const history_op *op)
-{
-    if (op->outcome != DUEQ_LOST) return false;
-    if (op->verb != HISTORY_RETRY && op->verb != HISTORY_EXTEND) return false;
-    for (size_t i = 0; i < j->h->fault_count; i++) {
-        const history_fault *fault = &j->h->faults[i];
-        if (is_shared(fault) && fault->began_us <= op->answered_us &&
-            fault->ended_us >= op->called_us) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* How far the server's clock was put, in all, between two moments; either way. */
-static int64_t stepped_us(const judge *j, int64_t from_us, int64_t to_us)
-{
-    int64_t sum_ms = 0;
-    for (size_t i = 0; i < j->h->fault_count; i++) {
-        const history_fault *fault = &j->h->faults[i];
-        if (strcmp(fault->kind, "clock") != 0) continue;
-        if (fault->began_us <= to_us && fault->ended_us >= from_us) {
-            sum_ms += fault->amount < 0 ? -fault->amount : fault->amount;
-        }
-    }
-    return sum_ms * 1000;
-}
-
-static bool is_by(const history_op *op, history_verb verb, int64_t token)
-{
-    return op->verb == verb && op->token == token;
-}
-
-/* The server's time of a take. */
-static int64_t taken_ms(const history_op *take)
-{
-    return take->deadline_ms - take->lease_ms;
 }
 
 /* ---- Push, and what became of it ------------------------------------------------------------- */
@@ -166,7 +71,8 @@ static bool is_left(const life *l)
 
 static void check_lost(const judge *j, const life *l)
 {
-    if (!was_pushed(l, has_run) || was_done(l, may_have_run) || is_left(l)) return;
+    if (!was_pushed(l, op_has_run) || was_done(l, op_may_have_run) || is_left(l)) return;
+    if (judge_spares(j, CHECKER_LOST, judge_risks_token(j, l, 0))) return;
     violate(j, CHECKER_LOST, l->id, "pushed, delivered %zu times, and gone", l->take_count);
 }
 
@@ -187,7 +93,7 @@ static void check_phantom(const judge *j, const life *l)
         if (there) violate(j, CHECKER_PHANTOM, l->id, "there, and never pushed");
         return;
     }
-    if (there && !was_pushed(l, may_have_run)) {
+    if (there && !was_pushed(l, op_may_have_run)) {
         violate(j, CHECKER_PHANTOM, l->id, "there, though its push was answered with %" PRId64,
                 push->outcome);
     }
@@ -211,8 +117,10 @@ static void check_waited(const judge *j, const life *l, const history_op *cause,
                          const history_op *take)
 {
     int64_t least_us = cause->called_us + cause->delay_ms * 1000;
-    int64_t slack_us = stepped_us(j, cause->called_us, take->answered_us);
+    int64_t slack_us = judge_stepped_us(j, l->id, cause->called_us, take->answered_us);
     if (take->answered_us >= least_us - slack_us) return;
+    bool forgotten = cause->verb == HISTORY_RETRY && judge_at_risk(j, cause);
+    if (judge_spares(j, CHECKER_EARLY, forgotten)) return;
     violate(j, CHECKER_EARLY, l->id, "came %" PRId64 " us before the delay of its %s was over",
             least_us - take->answered_us, history_verb_name(cause->verb));
 }
@@ -222,7 +130,7 @@ static const history_op *find_retry(const life *l, const history_op *take)
 {
     for (size_t i = 0; i < l->count; i++) {
         const history_op *op = &l->ops[i];
-        if (is_by(op, HISTORY_RETRY, take->token) && has_run(op)) return op;
+        if (op_is_by(op, HISTORY_RETRY, take->token) && op_has_run(op)) return op;
     }
     return NULL;
 }
@@ -232,14 +140,14 @@ static void check_early(const judge *j, const life *l)
     const history_op *push = first_push(l);
     for (size_t i = 0; i < l->take_count; i++) {
         const history_op *take = &l->takes[i];
-        if (taken_ms(take) < take->due_ms) {
+        if (op_taken_ms(take) < take->due_ms) {
             violate(j, CHECKER_EARLY, l->id,
                     "taken at %" PRId64 " ms, due at %" PRId64 " ms, by the server's clock",
-                    taken_ms(take), take->due_ms);
+                    op_taken_ms(take), take->due_ms);
         }
-        if (push != NULL && push->due_ms != 0 && taken_ms(take) < push->due_ms) {
+        if (push != NULL && push->due_ms != 0 && op_taken_ms(take) < push->due_ms) {
             violate(j, CHECKER_EARLY, l->id, "taken at %" PRId64 " ms, pushed for %" PRId64 " ms",
-                    taken_ms(take), push->due_ms);
+                    op_taken_ms(take), push->due_ms);
         }
         if (push != NULL && push->due_ms == 0) check_waited(j, l, push, take);
         const history_op *retry = i > 0 ? find_retry(l, &l->takes[i - 1]) : NULL;
@@ -253,13 +161,15 @@ static void check_finality(const judge *j, const life *l)
 {
     for (size_t i = 0; i < l->count; i++) {
         const history_op *done = &l->ops[i];
-        if (done->verb != HISTORY_DONE || !has_run(done)) continue;
+        if (done->verb != HISTORY_DONE || !op_has_run(done)) continue;
         for (size_t k = 0; k < l->take_count; k++) {
             if (l->takes[k].called_us <= done->answered_us) continue;
+            bool forgotten = judge_at_risk(j, done) || judge_at_risk(j, &l->takes[k]);
+            if (judge_spares(j, CHECKER_FINALITY, forgotten)) continue;
             violate(j, CHECKER_FINALITY, l->id, "done under token %" PRId64 ", taken again later",
                     done->token);
         }
-        if (is_left(l)) {
+        if (is_left(l) && !judge_spares(j, CHECKER_FINALITY, judge_at_risk(j, done))) {
             violate(j, CHECKER_FINALITY, l->id, "done under token %" PRId64 ", and still there",
                     done->token);
         }
@@ -285,12 +195,13 @@ static span end_of_lease(const judge *j, const life *l, const history_op *take, 
               take->answered_us + lease_us + LEASE_GRAIN_US, false};
     for (size_t i = 0; i < l->count; i++) {
         const history_op *extend = &l->ops[i];
-        if (!is_by(extend, HISTORY_EXTEND, take->token) || extend->called_us >= before_us) continue;
-        if (!may_have_run(extend) && !may_have_run_first(j, extend)) continue;
+        if (!op_is_by(extend, HISTORY_EXTEND, take->token) || extend->called_us >= before_us)
+            continue;
+        if (!op_may_have_run(extend) && !judge_may_have_run_first(j, extend)) continue;
         int64_t from_us = extend->called_us + extend->lease_ms * 1000 - LEASE_GRAIN_US;
         s.extended = true;
         s.to_us = HISTORY_NEVER; /* a sending of it that was given up may have run later still */
-        s.from_us = has_run(extend) || from_us < s.from_us ? from_us : s.from_us;
+        s.from_us = op_has_run(extend) || from_us < s.from_us ? from_us : s.from_us;
     }
     return s;
 }
@@ -303,30 +214,37 @@ static const history_op *find_given_back(const judge *j, const life *l, const hi
         const history_op *op = &l->ops[i];
         if (op->verb != HISTORY_RETRY && op->verb != HISTORY_RELEASE) continue;
         if (op->token != take->token) continue;
-        if (!may_have_run(op) && !may_have_run_first(j, op)) continue;
+        if (!op_may_have_run(op) && !judge_may_have_run_first(j, op)) continue;
         if (op->called_us < next->answered_us) return op;
     }
     return NULL;
 }
 
-static void check_exclusive(const judge *j, const life *l, const history_op *take,
+/* True when it was spared: a take or an extension that was forgotten. */
+static bool check_exclusive(const judge *j, const life *l, const history_op *take,
                             const history_op *next)
 {
+    bool at_risk = judge_risks_token(j, l, take->token) || judge_at_risk(j, next);
     if (next->token == take->token) {
+        if (judge_spares(j, CHECKER_EXCLUSIVITY, at_risk)) return true;
         violate(j, CHECKER_EXCLUSIVITY, l->id, "token %" PRId64 " was given twice", take->token);
-        return;
+        return false;
     }
-    if (find_given_back(j, l, take, next) != NULL) return;
+    if (find_given_back(j, l, take, next) != NULL) return false;
     span end = end_of_lease(j, l, take, next->answered_us);
-    if (!end.extended && taken_ms(next) < take->deadline_ms) {
+    int64_t slack_us = judge_stepped_us(j, l->id, take->called_us, next->answered_us);
+    bool by_server = !end.extended && op_taken_ms(next) < take->deadline_ms;
+    if (!by_server && next->answered_us >= end.from_us - slack_us) return false;
+    if (judge_spares(j, CHECKER_EXCLUSIVITY, at_risk)) return true;
+    if (by_server) {
         violate(j, CHECKER_EXCLUSIVITY, l->id,
                 "held until %" PRId64 " ms, taken at %" PRId64 " ms, by the server's clock",
-                take->deadline_ms, taken_ms(next));
-    } else if (next->answered_us <
-               end.from_us - stepped_us(j, take->called_us, next->answered_us)) {
+                take->deadline_ms, op_taken_ms(next));
+    } else {
         violate(j, CHECKER_EXCLUSIVITY, l->id, "taken %" PRId64 " us before a lease could end",
                 end.from_us - next->answered_us);
     }
+    return false;
 }
 
 /* ---- Fence ----------------------------------------------------------------------------------- */
@@ -337,7 +255,7 @@ static bool is_done_by_another(const life *l, const history_op *done)
     for (size_t i = 0; i < l->count; i++) {
         const history_op *other = &l->ops[i];
         if (other->verb != HISTORY_DONE || other->token <= done->token) continue;
-        if (may_have_run(other) && other->called_us < done->answered_us) return true;
+        if (op_may_have_run(other) && other->called_us < done->answered_us) return true;
     }
     return false;
 }
@@ -368,7 +286,8 @@ static int64_t over_us(const judge *j, const life *l, const history_op *op)
     if (take == NULL) return 0;
     span end = end_of_lease(j, l, take, op->called_us);
     if (end.extended) return 0;
-    int64_t over = op->called_us - end.to_us - stepped_us(j, take->called_us, op->called_us);
+    int64_t over =
+        op->called_us - end.to_us - judge_stepped_us(j, l->id, take->called_us, op->called_us);
     return over > 0 ? over : 0;
 }
 
@@ -378,12 +297,16 @@ static void check_fence(const judge *j, const life *l)
         const history_op *op = &l->ops[i];
         bool fenced =
             op->verb == HISTORY_DONE || op->verb == HISTORY_RETRY || op->verb == HISTORY_EXTEND;
-        if (!fenced || !has_run(op)) continue;
+        if (!fenced || !op_has_run(op)) continue;
         const history_op *successor = find_successor(l, op);
         int64_t late_us = over_us(j, l, op);
         if (successor == NULL && late_us == 0) continue;
         if (op->verb == HISTORY_DONE && is_done_by_another(l, op)) {
             j->v->done_by_another++;
+        } else if (judge_spares(j, CHECKER_FENCE,
+                                judge_at_risk(j, successor) || judge_at_risk(j, op) ||
+                                    judge_risks_token(j, l, 0))) {
+            continue;
         } else if (successor != NULL) {
             violate(j, CHECKER_FENCE, l->id,
                     "%s under token %" PRId64 " said ok after token %" PRId64 " was given",
@@ -402,7 +325,7 @@ static bool may_have_ended(const life *l, const history_op *op)
         const history_op *other = &l->ops[i];
         bool ends = other->verb == HISTORY_DONE || other->verb == HISTORY_RETRY ||
                     other->verb == HISTORY_RELEASE;
-        if (other != op && ends && other->token == op->token && may_have_run(other) &&
+        if (other != op && ends && other->token == op->token && op_may_have_run(other) &&
             other->called_us < op->answered_us) {
             return true;
         }
@@ -417,9 +340,11 @@ static void check_ousted(const judge *j, const life *l)
         const history_op *take = find_take(l, op->token);
         if (op->verb < HISTORY_DONE || op->outcome != DUEQ_LOST || take == NULL) continue;
         span end = end_of_lease(j, l, take, op->answered_us);
-        int64_t left_us =
-            end.from_us - op->answered_us - stepped_us(j, take->called_us, op->answered_us);
-        if (left_us <= 0 || may_have_ended(l, op) || may_have_run_first(j, op)) continue;
+        int64_t left_us = end.from_us - op->answered_us -
+                          judge_stepped_us(j, l->id, take->called_us, op->answered_us);
+        if (left_us <= 0 || may_have_ended(l, op) || judge_may_have_run_first(j, op)) continue;
+        bool forgotten = judge_risks_token(j, l, op->token) || judge_risks_token(j, l, 0);
+        if (judge_spares(j, CHECKER_OUSTED, forgotten)) continue;
         violate(j, CHECKER_OUSTED, l->id, "%s said lost %" PRId64 " us before the lease could end",
                 history_verb_name(op->verb), left_us);
     }
@@ -437,7 +362,7 @@ static bool is_hopeless(const life *l)
 {
     for (size_t i = 0; i < l->count; i++) {
         const history_op *op = &l->ops[i];
-        if (op->verb == HISTORY_RETRY && op->hopeless && may_have_run(op)) return true;
+        if (op->verb == HISTORY_RETRY && op->hopeless && op_may_have_run(op)) return true;
     }
     return false;
 }
@@ -448,6 +373,7 @@ static void check_rising(const judge *j, const life *l, const history_op *take,
     const history_op *given_back = find_given_back(j, l, take, next);
     bool uncounted = given_back != NULL && given_back->verb == HISTORY_RELEASE;
     if (next->attempt >= take->attempt + (uncounted ? 0 : 1)) return;
+    if (judge_spares(j, CHECKER_ATTEMPTS, judge_at_risk(j, take) || judge_at_risk(j, next))) return;
     violate(j, CHECKER_ATTEMPTS, l->id, "attempt %" PRId64 " follows attempt %" PRId64,
             next->attempt, take->attempt);
 }
@@ -457,7 +383,7 @@ static void check_deaths(const judge *j, const life *l)
     int64_t limit = limit_of(j, l);
     for (size_t i = 0; i < l->count; i++) {
         const history_op *retry = &l->ops[i];
-        if (retry->verb != HISTORY_RETRY || retry->hopeless || !has_run(retry)) continue;
+        if (retry->verb != HISTORY_RETRY || retry->hopeless || !op_has_run(retry)) continue;
         if (retry->outcome == DUEQ_DEAD && retry->attempt < limit) {
             violate(j, CHECKER_ATTEMPTS, l->id, "dead after attempt %" PRId64 " of %" PRId64,
                     retry->attempt, limit);
@@ -513,7 +439,7 @@ static bool may_have_missed(const judge *j, int64_t from_us, int64_t to_us)
     }
     for (size_t i = 0; i < j->h->op_count; i++) {
         const history_op *op = &j->h->ops[i];
-        if (op->verb == HISTORY_TAKE && is_unsure(op) && op->called_us <= to_us &&
+        if (op->verb == HISTORY_TAKE && op_is_unsure(op) && op->called_us <= to_us &&
             op->answered_us >= from_us) {
             return true;
         }
@@ -548,14 +474,26 @@ static void check_missed(const judge *j, const life *l, const history_op *take,
     }
 }
 
+/* Done, and yet delivered again. */
+static bool is_undone(const judge *j, const life *l, const history_op *take)
+{
+    for (size_t i = 0; i < l->count; i++) {
+        const history_op *op = &l->ops[i];
+        if (op_is_by(op, HISTORY_DONE, take->token) && op_has_run(op) && judge_at_risk(j, op)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void check_pairs(const judge *j, const life *l)
 {
     for (size_t i = 0; i < l->take_count; i++) {
         const history_op *next = &l->takes[i], *take = i > 0 ? next - 1 : NULL;
         check_missed(j, l, take, next);
         if (take == NULL) continue;
-        j->v->duplicates[cause_of(j, l, take, next)]++;
-        check_exclusive(j, l, take, next);
+        bool forgotten = check_exclusive(j, l, take, next) || is_undone(j, l, take);
+        j->v->duplicates[forgotten ? CHECKER_BY_FAILOVER : cause_of(j, l, take, next)]++;
     }
 }
 
@@ -662,12 +600,14 @@ static void check_life(const judge *j, life *l)
 static void count_ops(const judge *j)
 {
     checker_verdict *v = j->v;
+    for (size_t i = 0; i < j->h->fault_count; i++) v->lossy += j->h->faults[i].lossy_to_us != 0;
     for (size_t i = 0; i < j->h->op_count; i++) {
         const history_op *op = &j->h->ops[i];
         v->ops++;
-        v->unsure += is_unsure(op);
-        v->pushed += op->verb == HISTORY_PUSH && has_run(op);
-        v->done += op->verb == HISTORY_DONE && has_run(op);
+        v->unsure += op_is_unsure(op);
+        v->pushed += op->verb == HISTORY_PUSH && op_has_run(op);
+        v->done += op->verb == HISTORY_DONE && op_has_run(op);
+        v->at_risk += op_has_run(op) && judge_at_risk(j, op);
         v->delivered += op->verb == HISTORY_TAKE && op->id != NULL;
     }
 }

@@ -3,7 +3,13 @@
  * An operation that was answered with an outcome that means "not applied" did nothing; one that was
  * not answered, or is unsure, may have run or not, and is held to neither. Times of takes are the
  * server's where two of its own are compared, and the callers' monotonic clock, which no step of the
- * server's clock can move, where what it said is checked. */
+ * server's clock can move, where what it said is checked.
+ *
+ * A failover may forget what was acknowledged. An operation is at risk of one if its task's partition
+ * was the old master's, and the call was under way at some time between the moment when all was known
+ * to be on the replicas and the old master's end; not if the answer said that replicas had it. What
+ * breaks a rule only by an operation at risk is counted apart, and is no violation; each rule says
+ * which operations those are. */
 #ifndef TESTS_SUPPORT_CHECKER_H
 #define TESTS_SUPPORT_CHECKER_H
 
@@ -34,6 +40,7 @@ typedef enum checker_cause {
     CHECKER_BY_RETRY,      /* its holder reported a failure */
     CHECKER_BY_RELEASE,    /* its holder gave it back */
     CHECKER_BY_LOST_REPLY, /* a take's answer was lost: a lease that nobody knew of ran out */
+    CHECKER_BY_FAILOVER,   /* a failover forgot the take before, or that it was done */
     CHECKER_CAUSES
 } checker_cause;
 
@@ -47,9 +54,9 @@ typedef struct checker_verdict {
     char texts[CHECKER_TEXTS_MAX][CHECKER_TEXT_SIZE]; /* the first ones, one line each */
     int text_count;
 
-    /* In a history with a failover, what the promotion of a replica may do is counted here, by the
-     * rule it breaks, and is no violation. */
-    int64_t by_failover[CHECKER_RULES];
+    int64_t by_failover[CHECKER_RULES]; /* what would be violations but for operations at risk */
+    int64_t lossy;                      /* times that a failover may have forgotten something */
+    int64_t at_risk;                    /* operations, acknowledged ones */
 
     int64_t ops, unsure; /* operations, and those of unknown effect */
     int64_t pushed, delivered, done, dead;

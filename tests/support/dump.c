@@ -155,18 +155,21 @@ static void write_tasks(dump *d)
     }
 }
 
+void dump_partition(test_server *s, const char *queue, int partition, history_writer *into)
+{
+    dump d = {.server = s, .into = into, .queue = queue, .partition = partition};
+    dump_bodies(&d);
+    dump_tries(&d);
+    long long there = dump_state(&d, "due", HISTORY_DUE);
+    there += dump_state(&d, "leased", HISTORY_LEASED);
+    there += dump_state(&d, "dead", HISTORY_DEAD);
+    freeReplyObject(read_all(&d, "gone", false));
+    check_balance(&d, there);
+    write_tasks(&d);
+}
+
 void dump_queue(test_server *s, const char *queue, int partitions, history_writer *into)
 {
-    for (int p = 0; p < partitions; p++) {
-        dump d = {.server = s, .into = into, .queue = queue, .partition = p};
-        dump_bodies(&d);
-        dump_tries(&d);
-        long long there = dump_state(&d, "due", HISTORY_DUE);
-        there += dump_state(&d, "leased", HISTORY_LEASED);
-        there += dump_state(&d, "dead", HISTORY_DEAD);
-        freeReplyObject(read_all(&d, "gone", false));
-        check_balance(&d, there);
-        write_tasks(&d);
-    }
+    for (int p = 0; p < partitions; p++) dump_partition(s, queue, p, into);
     history_note_dumped(into);
 }

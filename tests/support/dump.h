@@ -7,6 +7,9 @@
 #include "history.h"
 #include "server.h"
 
+/* One partition, of the server that has it; who dumps one by one notes the end of it. */
+void dump_partition(test_server *s, const char *queue, int partition, history_writer *into);
+
 void dump_queue(test_server *s, const char *queue, int partitions, history_writer *into);
 
 #endif

@@ -12,6 +12,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/id.h"
+
 /* A number or a word of a struct. */
 typedef struct field {
     const char *name;
@@ -44,13 +46,21 @@ static const field op_fields[] = {
     NUMBER(history_op, deadline_ms),
     NUMBER(history_op, lease_ms),
     NUMBER(history_op, hopeless),
+    NUMBER(history_op, durable),
     WORD(history_op, receipt),
     END_OF_FIELDS,
 };
 static const field fault_fields[] = {
-    WORD(history_fault, kind),       NUMBER(history_fault, began_us),
-    NUMBER(history_fault, ended_us), NUMBER(history_fault, process),
-    NUMBER(history_fault, amount),   END_OF_FIELDS,
+    WORD(history_fault, kind),
+    NUMBER(history_fault, began_us),
+    NUMBER(history_fault, ended_us),
+    NUMBER(history_fault, process),
+    NUMBER(history_fault, amount),
+    NUMBER(history_fault, partitions),
+    NUMBER(history_fault, lossy_from_us),
+    NUMBER(history_fault, lossy_to_us),
+    NUMBER(history_fault, known_us),
+    END_OF_FIELDS,
 };
 static const field task_fields[] = {
     WORD(history_task, id),
@@ -62,7 +72,7 @@ static const field task_fields[] = {
 static const field plan_fields[] = {
     NUMBER(history_plan, attempts_max),
     NUMBER(history_plan, ops_min),
-    NUMBER(history_plan, failover),
+    NUMBER(history_plan, partitions),
     END_OF_FIELDS,
 };
 
@@ -481,4 +491,11 @@ void history_free(history *h)
     free(h->planned);
     free(h->text);
     free(h);
+}
+
+bool history_strikes(const history *h, const history_fault *fault, const char *id)
+{
+    if (fault->partitions == 0 || h->plan.partitions == 0) return true;
+    int64_t partition = dq_crc16(id, strlen(id)) % h->plan.partitions;
+    return (fault->partitions >> partition & 1) != 0;
 }

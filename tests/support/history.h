@@ -53,6 +53,7 @@ typedef struct history_op {
     int64_t deadline_ms;  /* take: when the lease ends, by the server's clock */
     int64_t lease_ms;     /* take, extend: as asked for */
     int64_t hopeless;     /* retry: 1 for dead at once */
+    int64_t durable;      /* 1: by the answer, replicas had it as was asked for */
 } history_op;
 
 /* What was broken, and when: from the moment before to the moment after. */
@@ -61,6 +62,12 @@ typedef struct history_fault {
     int64_t began_us, ended_us;
     int64_t process; /* whose, 0: nobody's */
     int64_t amount;  /* clock: how far it was put, ms */
+
+    int64_t partitions; /* whom it struck: bit p for partition p; 0: all */
+    /* A failover that may lose writes: what the old master did between these moments may be
+     * forgotten. Before, all was known to be on its replicas; after, it did nothing more. */
+    int64_t lossy_from_us, lossy_to_us; /* 0: none */
+    int64_t known_us; /* a failover: when the new master could be known; 0: none */
 } history_fault;
 
 /* One id found in the queue's keys at the end. */
@@ -82,7 +89,7 @@ typedef struct history_task {
 typedef struct history_plan {
     int64_t attempts_max; /* the queue's limit */
     int64_t ops_min;      /* fewer answered operations prove nothing */
-    int64_t failover;     /* 1: a replica was promoted, which may lose and repeat */
+    int64_t partitions;   /* of the queue, which say where a task is; 0: one */
 } history_plan;
 
 typedef struct history {
@@ -133,5 +140,8 @@ int64_t history_fingerprint(const void *bytes, size_t len); /* 52 bits, never 0 
  * text to free(). Lines that were cut short are left out: their writers were killed. */
 history *history_read(const char *path, char **why);
 void history_free(history *h); /* NULL is fine */
+
+/* Whether a fault strikes a task, by the task's partition. */
+bool history_strikes(const history *h, const history_fault *fault, const char *id);
 
 #endif

@@ -25,7 +25,9 @@ static const char WRAPPER[] = "#!/bin/sh\n"
                               "server='%s'\n"
                               "[ -n \"$server\" ] || server=$(command -v redis-server) ||\n"
                               "    server=$(command -v valkey-server)\n"
-                              "export DUEQ_SKEW_FILE='%s/offset' LD_PRELOAD='%s'\n"
+                              "[ -e clock ] || printf '\\0\\0\\0\\0\\0\\0\\0\\0' >clock\n"
+                              "export DUEQ_SKEW_FILE='%s/offset' DUEQ_SKEW_OWN=\"$PWD/clock\"\n"
+                              "export LD_PRELOAD='%s'\n"
                               "exec \"$server\" \"$@\"\n";
 
 static void map_offset(skew *k)
@@ -57,7 +59,6 @@ skew *skew_open(void)
 {
     skew *k = calloc(1, sizeof *k);
     if (k == NULL) fail_msg("out of memory");
-    if (k == NULL) fail_msg("out of memory");
     folder_make(&k->folder);
     map_offset(k);
     const char *program = getenv("DUEQ_TEST_SERVER");
@@ -69,6 +70,18 @@ skew *skew_open(void)
 void skew_set_ms(skew *k, int64_t offset_ms)
 {
     atomic_store(k->offset_us, offset_ms * 1000);
+}
+
+/* The wrapper has made the file, in the server's own folder. */
+void skew_set_one_ms(const test_server *s, int64_t offset_ms)
+{
+    char path[FOLDER_PATH_SIZE + 16];
+    int64_t us = offset_ms * 1000;
+    snprintf(path, sizeof path, "%s/clock", server_dir(s));
+    int fd = open(path, O_WRONLY | O_CLOEXEC);
+    if (fd < 0 || pwrite(fd, &us, sizeof us, 0) != sizeof us)
+        fail_msg("%s: %s", path, strerror(errno));
+    close(fd);
 }
 
 void skew_inherit(const skew *k)

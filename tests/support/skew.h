@@ -6,6 +6,8 @@
 
 #include <stdint.h>
 
+#include "server.h"
+
 typedef struct skew skew;
 
 skew *skew_open(void);
@@ -13,6 +15,9 @@ void skew_close(skew *k); /* when its servers are gone; NULL is fine */
 
 /* From now on the servers' clocks are so far from the machine's; 0: not at all. */
 void skew_set_ms(skew *k, int64_t offset_ms);
+
+/* One server's clock is off by so much more than the others'. */
+void skew_set_one_ms(const test_server *s, int64_t offset_ms);
 
 /* In a child, before exec: the program will have that clock too. */
 void skew_inherit(const skew *k);
