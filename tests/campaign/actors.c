@@ -8,8 +8,7 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
-/* Short, so that calls fail while something is broken, and go on soon when it is mended. */
-enum { TIMEOUT_MS = 1500, CONNECT_MS = 500, AGAIN_MS = 50 };
+enum { AGAIN_MS = 50 };
 
 static volatile sig_atomic_t stopping;
 
@@ -50,11 +49,17 @@ bool actor_chance(actor *a, int percent)
 
 static void open_handle(actor *a)
 {
-    dueq_options options = {.timeout_ms = TIMEOUT_MS, .connect_timeout_ms = CONNECT_MS};
-    if (dueq_open(&a->handle, a->orders->url, &options) == DUEQ_OK) return;
+    if (dueq_open(&a->handle, a->orders->url, NULL) == DUEQ_OK) return;
     dueq_close(a->handle);
     a->handle = NULL;
     actor_sleep_ms(AGAIN_MS);
+}
+
+bool actor_reached(const actor *a)
+{
+    dueq_reach reach;
+    dueq_reached(a->handle, &reach);
+    return reach.waited && reach.met;
 }
 
 int actor_run(const actor_orders *orders)

@@ -40,6 +40,8 @@ int64_t actor_draw(actor *a, int64_t below);
 /* True in so many of a hundred cases. */
 bool actor_chance(actor *a, int percent);
 bool actor_stopping(void);
+/* The last call waited for replicas, and they have what it changed. */
+bool actor_reached(const actor *a);
 void actor_sleep_ms(int64_t ms); /* less when it is to stop */
 
 void producer_step(actor *a);

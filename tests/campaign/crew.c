@@ -16,8 +16,8 @@ static void become(const campaign *c, const member *one, uint64_t seed)
     char process[16], seed_text[24];
     snprintf(process, sizeof process, "%d", one->process);
     snprintf(seed_text, sizeof seed_text, "%" PRIu64, seed);
-    execl("/proc/self/exe", "campaign", "--actor", one->role, proxy_url(c->proxy), c->history_path,
-          process, seed_text, (char *)NULL);
+    execl("/proc/self/exe", "campaign", "--actor", one->role, c->url, c->history_path, process,
+          seed_text, (char *)NULL);
     _exit(127);
 }
 

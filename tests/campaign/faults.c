@@ -15,17 +15,18 @@ enum {
     DOWN_MS = 400     /* how long the server is */
 };
 
-static void wait_ms(int64_t ms)
+void faults_wait_ms(campaign *c, int64_t ms)
 {
     poll(NULL, 0, (int)ms);
+    crew_resume(c, false);
 }
 
-static history_fault begin(const char *kind)
+history_fault faults_begin(const char *kind)
 {
     return (history_fault){.kind = kind, .began_us = history_now_us()};
 }
 
-static void end(campaign *c, history_fault fault)
+void faults_end(campaign *c, history_fault fault)
 {
     fault.ended_us = history_now_us();
     history_note_fault(c->history, &fault);
@@ -33,12 +34,12 @@ static void end(campaign *c, history_fault fault)
 
 /* ---- Processes ------------------------------------------------------------------------------- */
 
-static void kill_one(campaign *c)
+void faults_kill_one(campaign *c)
 {
     crew_kill(c, crew_pick(c, campaign_draw(c, 5) == 0 ? "producer" : "worker"));
 }
 
-static void stop_one(campaign *c)
+void faults_stop_one(campaign *c)
 {
     crew_stop(c, crew_pick(c, "worker"), 200 + campaign_draw(c, STOP_MS));
 }
@@ -47,16 +48,16 @@ static void stop_one(campaign *c)
 
 static void cut_all(campaign *c)
 {
-    history_fault fault = begin("cut");
+    history_fault fault = faults_begin("cut");
     proxy_cut(c->proxy, false);
-    end(c, fault);
+    faults_end(c, fault);
 }
 
 static void reset_all(campaign *c)
 {
-    history_fault fault = begin("reset");
+    history_fault fault = faults_begin("reset");
     proxy_cut(c->proxy, true);
-    end(c, fault);
+    faults_end(c, fault);
 }
 
 /* Noted only if it struck. */
@@ -67,15 +68,15 @@ static void play_trick(campaign *c, proxy_kind kind)
                          .times = (int)(1 + campaign_draw(c, 3)),
                          .reset = campaign_draw(c, 2) == 0,
                          .bytes = (int)campaign_draw(c, 60)};
-    history_fault fault = begin(proxy_kind_name(kind));
+    history_fault fault = faults_begin(proxy_kind_name(kind));
     int before = proxy_struck(c->proxy, kind);
     int64_t deadline_us = fault.began_us + STRIKE_MS * 1000;
     proxy_arm(c->proxy, &trick);
     while (proxy_struck(c->proxy, kind) < before + trick.times && history_now_us() < deadline_us) {
-        wait_ms(5);
+        faults_wait_ms(c, 5);
     }
     proxy_arm(c->proxy, NULL);
-    if (proxy_struck(c->proxy, kind) > before) end(c, fault);
+    if (proxy_struck(c->proxy, kind) > before) faults_end(c, fault);
 }
 
 static void lose_requests(campaign *c)
@@ -97,22 +98,22 @@ static void cut_replies(campaign *c)
  * changed world. */
 static void hold_replies(campaign *c)
 {
-    history_fault fault = begin("cut");
+    history_fault fault = faults_begin("cut");
     play_trick(c, PROXY_HOLD_REPLY); /* notes itself */
-    wait_ms(campaign_draw(c, NET_MS));
+    faults_wait_ms(c, campaign_draw(c, NET_MS));
     proxy_cut(c->proxy, campaign_draw(c, 2) == 0);
     proxy_set_mode(c->proxy, PROXY_PASS);
-    end(c, fault);
+    faults_end(c, fault);
 }
 
 static void be_in_mode(campaign *c, const char *kind, proxy_mode mode, bool then_cut)
 {
-    history_fault fault = begin(kind);
+    history_fault fault = faults_begin(kind);
     proxy_set_mode(c->proxy, mode);
-    wait_ms(campaign_draw(c, NET_MS));
+    faults_wait_ms(c, campaign_draw(c, NET_MS));
     if (then_cut) proxy_cut(c->proxy, campaign_draw(c, 2) == 0);
     proxy_set_mode(c->proxy, PROXY_PASS);
-    end(c, fault);
+    faults_end(c, fault);
 }
 
 static void freeze_network(campaign *c)
@@ -133,64 +134,64 @@ static void refuse_connections(campaign *c)
 
 static void slow_down(campaign *c)
 {
-    history_fault fault = begin("delay");
+    history_fault fault = faults_begin("delay");
     proxy_set_delay(c->proxy, (int)(5 + campaign_draw(c, 60)));
-    wait_ms(campaign_draw(c, NET_MS));
+    faults_wait_ms(c, campaign_draw(c, NET_MS));
     proxy_set_delay(c->proxy, 0);
-    end(c, fault);
+    faults_end(c, fault);
 }
 
 static void trickle(campaign *c)
 {
-    history_fault fault = begin("trickle");
+    history_fault fault = faults_begin("trickle");
     proxy_set_trickle(c->proxy, true);
-    wait_ms(campaign_draw(c, NET_MS));
+    faults_wait_ms(c, campaign_draw(c, NET_MS));
     proxy_set_trickle(c->proxy, false);
-    end(c, fault);
+    faults_end(c, fault);
 }
 
 /* ---- The server ------------------------------------------------------------------------------ */
 
 static void kill_server(campaign *c)
 {
-    history_fault fault = begin("restart");
+    history_fault fault = faults_begin("restart");
     server_kill(c->server);
-    wait_ms(campaign_draw(c, DOWN_MS));
+    faults_wait_ms(c, campaign_draw(c, DOWN_MS));
     server_restart(c->server);
-    end(c, fault);
+    faults_end(c, fault);
 }
 
 static void stop_server(campaign *c)
 {
-    history_fault fault = begin("server-stop");
+    history_fault fault = faults_begin("server-stop");
     server_freeze(c->server);
-    wait_ms(campaign_draw(c, DOWN_MS));
+    faults_wait_ms(c, campaign_draw(c, DOWN_MS));
     server_thaw(c->server);
-    end(c, fault);
+    faults_end(c, fault);
 }
 
 static void forget_scripts(campaign *c)
 {
-    history_fault fault = begin("script-flush");
+    history_fault fault = faults_begin("script-flush");
     server_do(c->server, "SCRIPT FLUSH");
-    end(c, fault);
+    faults_end(c, fault);
 }
 
 static void kick_clients(campaign *c)
 {
-    history_fault fault = begin("client-kill");
+    history_fault fault = faults_begin("client-kill");
     server_do(c->server, "CLIENT KILL TYPE normal SKIPME yes");
-    end(c, fault);
+    faults_end(c, fault);
 }
 
 static void put_clock(campaign *c, int64_t offset_ms)
 {
-    history_fault fault = begin("clock");
+    history_fault fault = faults_begin("clock");
     fault.amount = offset_ms - c->clock_ms;
     skew_set_ms(c->clock, offset_ms);
     c->clock_ms = offset_ms;
     if (offset_ms > c->clock_max_ms) c->clock_max_ms = offset_ms;
-    end(c, fault);
+    faults_end(c, fault);
 }
 
 /* By up to a second, or by hours; never so far that a finished id is forgotten. */
@@ -203,67 +204,73 @@ static void step_clock(campaign *c)
 
 /* ---- The course of it ------------------------------------------------------------------------ */
 
-typedef struct fault_kind {
-    const char *name;
-    void (*cause)(campaign *c);
-} fault_kind;
-
-static const fault_kind kinds[] = {
-    {"kill", kill_one},
-    {"stop", stop_one},
-    {"cut", cut_all},
-    {"reset", reset_all},
-    {"lose-request", lose_requests},
-    {"lose-reply", lose_replies},
-    {"cut-reply", cut_replies},
-    {"hold-reply", hold_replies},
-    {"freeze", freeze_network},
-    {"swallow", swallow_requests},
-    {"refuse", refuse_connections},
-    {"delay", slow_down},
-    {"trickle", trickle},
-    {"restart", kill_server},
-    {"server-stop", stop_server},
-    {"script-flush", forget_scripts},
-    {"client-kill", kick_clients},
-    {"clock", step_clock},
+static const fault_kind of_one_server[] = {
+    {"kill", faults_kill_one, false},
+    {"stop", faults_stop_one, false},
+    {"cut", cut_all, false},
+    {"reset", reset_all, false},
+    {"lose-request", lose_requests, false},
+    {"lose-reply", lose_replies, false},
+    {"cut-reply", cut_replies, false},
+    {"hold-reply", hold_replies, false},
+    {"freeze", freeze_network, false},
+    {"swallow", swallow_requests, false},
+    {"refuse", refuse_connections, false},
+    {"delay", slow_down, false},
+    {"trickle", trickle, false},
+    {"restart", kill_server, false},
+    {"server-stop", stop_server, false},
+    {"script-flush", forget_scripts, false},
+    {"client-kill", kick_clients, false},
+    {"clock", step_clock, false},
+    {NULL, NULL, false},
 };
-enum { KIND_COUNT = sizeof kinds / sizeof kinds[0] };
 
 void faults_plan(campaign *c)
 {
-    for (int i = 0; i < KIND_COUNT; i++) history_note_planned(c->history, kinds[i].name);
+    static const fault_kind *const TABLES[] = {
+        [ON_ONE_SERVER] = of_one_server,
+        [ON_CLUSTER] = faults_of_cluster,
+        [ON_SENTINELS] = faults_of_sentinels,
+    };
+    for (const fault_kind *kind = TABLES[c->options.shape]; kind->name != NULL; kind++) {
+        if (kind->lossy && c->options.graceful) continue;
+        history_note_planned(c->history, kind->name);
+        c->kinds[c->kind_count++] = kind;
+    }
 }
 
-/* All kinds once, in an order that the campaign draws. */
-static void shuffle(campaign *c, const fault_kind *order[KIND_COUNT])
+/* In an order that the campaign draws. */
+static void shuffle(campaign *c)
 {
-    for (int i = 0; i < KIND_COUNT; i++) {
+    for (int i = 0; i < c->kind_count; i++) {
         int at = (int)campaign_draw(c, i + 1);
-        order[i] = order[at];
-        order[at] = &kinds[i];
+        const fault_kind *kind = c->kinds[i];
+        c->kinds[i] = c->kinds[at];
+        c->kinds[at] = kind;
     }
 }
 
 void faults_rage(campaign *c)
 {
-    const fault_kind *order[KIND_COUNT] = {0};
     int64_t end_us = history_now_us() + c->options.seconds * 1000000;
-    shuffle(c, order);
-    for (int turn = 0; turn < KIND_COUNT || history_now_us() < end_us; turn++) {
-        const fault_kind *kind =
-            turn < KIND_COUNT ? order[turn] : &kinds[campaign_draw(c, KIND_COUNT)];
-        wait_ms(campaign_draw(c, PAUSE_MS));
-        crew_resume(c, false);
-        kind->cause(c);
+    shuffle(c);
+    for (int turn = 0; turn < c->kind_count || history_now_us() < end_us; turn++) {
+        int next = turn < c->kind_count ? turn : (int)campaign_draw(c, c->kind_count);
+        faults_wait_ms(c, campaign_draw(c, PAUSE_MS));
+        if (c->shard_count > 0) nodes_look(c);
+        c->kinds[next]->cause(c);
     }
 }
 
 /* The clock ends where it was furthest ahead: nothing waits for an hour that was passed before. */
 void faults_heal(campaign *c)
 {
-    proxy_arm(c->proxy, NULL);
-    proxy_set_mode(c->proxy, PROXY_PASS);
+    if (c->proxy != NULL) {
+        proxy_arm(c->proxy, NULL);
+        proxy_set_mode(c->proxy, PROXY_PASS);
+    }
     crew_resume(c, true);
     if (c->clock_ms < c->clock_max_ms) put_clock(c, c->clock_max_ms);
+    if (c->shard_count > 0) nodes_look(c);
 }

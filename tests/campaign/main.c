@@ -1,4 +1,4 @@
-/* A random campaign of faults against one server: see campaign.h, and scripts/soak, which runs it.
+/* A random campaign of faults against one server, a cluster, or a master under sentinels: see campaign.h, and scripts/soak, which runs it.
  * test-timeout-s: 180 */
 #include <getopt.h>
 #include <inttypes.h>
@@ -11,10 +11,11 @@
 #include "campaign.h"
 #include "support/dump.h"
 
-enum { DRAIN_MS = 60000, OPS_PER_SECOND_MIN = 20, ACTOR_ARGS = 7 };
+enum { DRAIN_MS = 60000, OPS_PER_SECOND_MIN = 20, ACTOR_ARGS = 7, NODES_PARTITIONS = 12 };
 
 static const char USAGE[] =
-    "Usage: campaign [--seed N] [--seconds S] [--producers N] [--workers N] [--history FILE]\n"
+    "Usage: campaign [--cluster | --sentinel] [--graceful] [--durable] [--seed N] [--seconds S]\n"
+    "                [--producers N] [--workers N] [--history FILE]\n"
     "       campaign --check FILE\n";
 
 /* splitmix64, as the actors'. */
@@ -37,7 +38,7 @@ static void must(const dueq *handle, int rc, const char *doing)
 static dueq *open_direct(const campaign *c)
 {
     dueq *handle = NULL;
-    int rc = dueq_open(&handle, server_url(c->server), NULL);
+    int rc = dueq_open(&handle, c->server != NULL ? server_url(c->server) : c->url, NULL);
     must(handle, rc, "open");
     return handle;
 }
@@ -55,6 +56,25 @@ static void make_queue(const campaign *c)
     dueq_close(handle);
 }
 
+static void start_one(campaign *c)
+{
+    c->server = server_start(&(server_options){.keep = true, .config = "appendfsync always\n"});
+    c->proxy =
+        proxy_start(&(proxy_options){.server_socket = server_socket(c->server), .tcp = true});
+}
+
+/* The proxy's faults are short: calls fail while something is broken, and go on soon when it is
+ * mended. Failovers take seconds, and calls are to get through. */
+static void write_url(campaign *c)
+{
+    const char *servers = c->proxy != NULL     ? proxy_url(c->proxy)
+                          : c->cluster != NULL ? c->cluster->url
+                                               : c->sentinels->url;
+    snprintf(c->url, sizeof c->url, "%s?connect_timeout=500ms&timeout=%s%s", servers,
+             c->proxy != NULL ? "1500ms" : "15s",
+             c->options.durable ? "&durability=replicas:1&durability_timeout=200ms" : "");
+}
+
 static void set_up(campaign *c)
 {
     c->random = c->options.seed;
@@ -63,13 +83,16 @@ static void set_up(campaign *c)
     if (c->options.workers == 0) c->options.workers = workers;
     c->next_process = 1;
     c->clock = skew_open();
-    c->server = server_start(&(server_options){.keep = true, .config = "appendfsync always\n"});
-    c->proxy =
-        proxy_start(&(proxy_options){.server_socket = server_socket(c->server), .tcp = true});
     c->history = history_open(c->history_path, 0);
+    bool alone = c->options.shape == ON_ONE_SERVER;
+    if (!alone) c->partitions = NODES_PARTITIONS;
+    if (alone) start_one(c);
+    if (!alone) nodes_start(c);
+    write_url(c);
     history_note_plan(c->history,
                       &(history_plan){.attempts_max = CAMPAIGN_ATTEMPTS_MAX,
-                                      .ops_min = c->options.seconds * OPS_PER_SECOND_MIN});
+                                      .ops_min = c->options.seconds * OPS_PER_SECOND_MIN,
+                                      .partitions = c->partitions});
     make_queue(c);
 }
 
@@ -102,6 +125,7 @@ static void tear_down(campaign *c)
 {
     proxy_free(c->proxy);
     server_free(c->server);
+    nodes_free(c);
     skew_close(c->clock);
     history_close(c->history);
 }
@@ -119,6 +143,7 @@ static bool judge(const char *path)
     }
     checker_verdict v = checker_check(h);
     report_verdict(stdout, h, &v);
+    report_recovery(stdout, h);
     history_free(h);
     return v.good;
 }
@@ -143,7 +168,8 @@ static int run(campaign *c)
     faults_rage(c);
     faults_heal(c);
     drain(c);
-    dump_queue(c->server, CAMPAIGN_QUEUE, c->partitions, c->history);
+    if (c->server != NULL) dump_queue(c->server, CAMPAIGN_QUEUE, c->partitions, c->history);
+    if (c->server == NULL) nodes_dump(c);
     tear_down(c);
     bool good = judge(c->history_path);
     printf("drained     %" PRId64 " ms after healing\nverdict     %s\n", c->drain_ms,
@@ -210,6 +236,18 @@ static void read_option(campaign_options *o, int option)
     case 'h':
         o->history_path = optarg;
         break;
+    case 'C':
+        o->shape = ON_CLUSTER;
+        break;
+    case 'S':
+        o->shape = ON_SENTINELS;
+        break;
+    case 'G':
+        o->graceful = true;
+        break;
+    case 'D':
+        o->durable = true;
+        break;
     case 'c':
         exit(judge(optarg) ? 0 : 1);
     default:
@@ -224,6 +262,10 @@ int main(int argc, char **argv)
                                             {"producers", required_argument, NULL, 'p'},
                                             {"workers", required_argument, NULL, 'w'},
                                             {"history", required_argument, NULL, 'h'},
+                                            {"cluster", no_argument, NULL, 'C'},
+                                            {"sentinel", no_argument, NULL, 'S'},
+                                            {"graceful", no_argument, NULL, 'G'},
+                                            {"durable", no_argument, NULL, 'D'},
                                             {"check", required_argument, NULL, 'c'},
                                             {NULL, 0, NULL, 0}};
     if (argc == ACTOR_ARGS && strcmp(argv[1], "--actor") == 0) return run_actor(argv);

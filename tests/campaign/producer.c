@@ -53,7 +53,11 @@ void producer_step(actor *a)
     for (int64_t n = 1 + actor_draw(a, BATCH_MAX); n > 0; n--) add_task(a, &b);
     int64_t number = history_call(a->history, b.ops, (size_t)b.count);
     dueq_push(a->handle, CAMPAIGN_QUEUE, b.tasks, (size_t)b.count, NULL);
-    for (int i = 0; i < b.count; i++) b.ops[i].outcome = b.tasks[i].outcome;
+    bool reached = actor_reached(a);
+    for (int i = 0; i < b.count; i++) {
+        b.ops[i].outcome = b.tasks[i].outcome;
+        b.ops[i].durable = reached && b.tasks[i].outcome == DUEQ_OK;
+    }
     history_answer(a->history, number, b.ops, (size_t)b.count);
     actor_sleep_ms(actor_draw(a, PAUSE_MS));
 }

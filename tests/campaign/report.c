@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "campaign.h"
+#include "support/recovery.h"
 
 static int64_t count_faults(const history *h, const char *kind)
 {
@@ -30,5 +31,31 @@ void report_verdict(FILE *out, const history *h, const checker_verdict *v)
         fprintf(out, " %s %" PRId64, checker_rule_name((checker_rule)i), v->violations[i]);
     }
     fputc('\n', out);
+    if (v->lossy > 0) {
+        fprintf(out, "failover    lossy %" PRId64 ", acknowledged at risk %" PRId64 ":", v->lossy,
+                v->at_risk);
+        for (int i = 0; i < CHECKER_RULES; i++) {
+            if (v->by_failover[i] == 0) continue;
+            fprintf(out, " %s %" PRId64, checker_rule_name((checker_rule)i), v->by_failover[i]);
+        }
+        fputc('\n', out);
+    }
     for (int i = 0; i < v->text_count; i++) fprintf(out, "    %s\n", v->texts[i]);
+}
+
+/* The waits themselves last, so that those of several campaigns can be put together. */
+void report_recovery(FILE *out, const history *h)
+{
+    recovery r = recovery_of(h);
+    if (r.failovers > 0) {
+        fprintf(out,
+                "recovery    %zu failovers, %zu calls pending: p50 %" PRId64 " ms, p99 %" PRId64
+                " ms, max %" PRId64 " ms; %zu failed\nwaits_ms   ",
+                r.failovers, r.count + r.failed, recovery_percentile_us(&r, 50) / 1000,
+                recovery_percentile_us(&r, 99) / 1000, recovery_percentile_us(&r, 100) / 1000,
+                r.failed);
+        for (size_t i = 0; i < r.count; i++) fprintf(out, " %" PRId64, r.waits_us[i] / 1000);
+        fputc('\n', out);
+    }
+    recovery_clear(&r);
 }

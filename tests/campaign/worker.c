@@ -59,7 +59,11 @@ static void call_leases(actor *a, history_verb verb, const held *some, size_t co
     if (verb == HISTORY_DONE) dueq_done(a->handle, CAMPAIGN_QUEUE, leases, count);
     if (verb == HISTORY_RELEASE) dueq_release(a->handle, CAMPAIGN_QUEUE, leases, count);
     if (verb == HISTORY_EXTEND) dueq_extend(a->handle, CAMPAIGN_QUEUE, leases, count, lease_ms);
-    for (size_t i = 0; i < count; i++) ops[i].outcome = leases[i].outcome;
+    bool reached = actor_reached(a);
+    for (size_t i = 0; i < count; i++) {
+        ops[i].outcome = leases[i].outcome;
+        ops[i].durable = reached && leases[i].outcome == DUEQ_OK;
+    }
     history_answer(a->history, number, ops, count);
 }
 
@@ -82,7 +86,11 @@ static void call_retry(actor *a, const held *some, size_t count)
     }
     int64_t number = history_call(a->history, ops, count);
     dueq_retry(a->handle, CAMPAIGN_QUEUE, failures, count);
-    for (size_t i = 0; i < count; i++) ops[i].outcome = failures[i].outcome;
+    bool reached = actor_reached(a);
+    for (size_t i = 0; i < count; i++) {
+        ops[i].outcome = failures[i].outcome;
+        ops[i].durable = reached && failures[i].outcome == DUEQ_OK;
+    }
     history_answer(a->history, number, ops, count);
 }
 

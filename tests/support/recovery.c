@@ -2,6 +2,7 @@
 #include "recovery.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include <dueq.h>
 
@@ -32,6 +33,22 @@ static bool is_same_call(const history_op *op, const history_op *last)
     return op->process == last->process && apart_us > -CALL_US && apart_us < CALL_US;
 }
 
+/* Something else struck before it got through: another failover, or its process was stopped. */
+static bool was_struck_again(const history *h, const history_fault *over, const history_op *op)
+{
+    for (size_t i = 0; i < h->fault_count; i++) {
+        const history_fault *other = &h->faults[i];
+        bool same = other == over || strcmp(other->kind, "clock") == 0 ||
+                    strcmp(other->kind, "two-masters") == 0;
+        bool others = other->process != 0 && other->process != op->process;
+        if (!same && !others && other->began_us <= op->answered_us &&
+            other->ended_us >= over->known_us) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void measure(recovery *r, const history *h, const history_fault *over)
 {
     const history_op **counted = calloc(h->op_count + 1, sizeof *counted);
@@ -39,7 +56,7 @@ static void measure(recovery *r, const history *h, const history_fault *over)
     for (size_t i = 0; i < h->op_count; i++) {
         const history_op *op = &h->ops[i];
         bool again = false;
-        if (!was_pending(h, over, op)) continue;
+        if (!was_pending(h, over, op) || was_struck_again(h, over, op)) continue;
         for (size_t k = 0; k < count; k++) again = again || is_same_call(op, counted[k]);
         if (again) continue;
         counted[count++] = op;

@@ -1,5 +1,6 @@
 /* How long calls took to get through once a failover's new master could be known: read from a
- * history, by the calls that were pending on its partitions at that moment. A pure function. */
+ * history, by the calls that were pending on its partitions at that moment; without those that
+ * another fault befell before they got through. A pure function. */
 #ifndef TESTS_SUPPORT_RECOVERY_H
 #define TESTS_SUPPORT_RECOVERY_H
 

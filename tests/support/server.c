@@ -317,15 +317,23 @@ static bool was_hung_up(const test_server *s)
     return recv(s->context->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
 }
 
+/* One connection that is closed just then is made again: by a change of role, or by sentinels. */
 static valkeyReply *ask(test_server *s, const char *format, va_list words)
 {
-    if (s->context != NULL && (s->context->err != 0 || was_hung_up(s))) disconnect(s);
-    if (s->context == NULL && !connect_once(s)) {
-        fail_msg("%s: the test's server takes no connection", format);
+    for (int tries = 2;; tries--) {
+        if (s->context != NULL && (s->context->err != 0 || was_hung_up(s))) disconnect(s);
+        if (s->context == NULL && !connect_once(s)) {
+            fail_msg("%s: the test's server takes no connection", format);
+        }
+        va_list again;
+        va_copy(again, words);
+        valkeyReply *reply = valkeyvCommand(s->context, format, again);
+        va_end(again);
+        bool closed = s->context->err == VALKEY_ERR_EOF ||
+                      (s->context->err == VALKEY_ERR_IO && errno == ECONNRESET);
+        if (reply != NULL) return reply;
+        if (!closed || tries == 1) fail_msg("%s: %s", format, s->context->errstr);
     }
-    valkeyReply *reply = valkeyvCommand(s->context, format, words);
-    if (reply == NULL) fail_msg("%s: %s", format, s->context->errstr);
-    return reply;
 }
 
 static valkeyReply *ask_well(test_server *s, const char *format, va_list words)
