@@ -73,7 +73,6 @@ static void freeze_master(campaign *c)
     server_freeze(s->servers[old]);
     fault.lossy_to_us = history_now_us();
     int promoted = nodes_await_promotion(c, s);
-    fault.known_us = history_now_us();
     history_fault two = faults_begin("two-masters");
     two.partitions = fault.partitions;
     two.lossy_from_us = two.began_us;
@@ -109,7 +108,6 @@ static void hand_over_rashly(campaign *c)
     history_fault fault = begin_lossy(c, s, "asked-failover");
     ask_sentinels(c);
     int promoted = nodes_await_promotion(c, s);
-    fault.known_us = history_now_us();
     UNTIL(HANDOVER_MS, !nodes_is_master(s->servers[old]));
     fault.lossy_to_us = history_now_us();
     nodes_promote(c, s, promoted, &fault);
@@ -141,7 +139,6 @@ static void hand_over_shard(campaign *c, shard *s)
     } else {
         cluster_fail_over(c->cluster, nodes_index(c, s, promoted));
     }
-    fault.known_us = history_now_us();
     UNTIL(HANDOVER_MS, !nodes_is_master(old));
     nodes_promote(c, s, promoted, &fault);
     faults_end(c, fault);

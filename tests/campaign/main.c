@@ -1,5 +1,5 @@
 /* A random campaign of faults against one server, a cluster, or a master under sentinels: see campaign.h, and scripts/soak, which runs it.
- * test-timeout-s: 180 */
+ * test-timeout-s: 300 */
 #include <getopt.h>
 #include <inttypes.h>
 #include <stdlib.h>
@@ -175,10 +175,12 @@ static int run(campaign *c)
     printf("drained     %" PRId64 " ms after healing\nverdict     %s\n", c->drain_ms,
            good ? "good" : "BROKEN");
     if (!good) {
+        static const char *const SHAPES[] = {"", "--cluster ", "--sentinel "};
         printf("the history is kept: campaign --check %s\n"
-               "as near as it can be replayed: scripts/soak --seed %" PRIu64 " --seconds %" PRId64
-               "\n",
-               c->history_path, o->seed, o->seconds);
+               "as near as it can be replayed: scripts/soak %s%s%s--seed %" PRIu64
+               " --seconds %" PRId64 "\n",
+               c->history_path, SHAPES[o->shape], o->graceful ? "--graceful " : "",
+               o->durable ? "--durable " : "", o->seed, o->seconds);
     } else if (o->history_path == NULL) {
         unlink(c->history_path);
     }

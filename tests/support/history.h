@@ -67,7 +67,7 @@ typedef struct history_fault {
     /* A failover that may lose writes: what the old master did between these moments may be
      * forgotten. Before, all was known to be on its replicas; after, it did nothing more. */
     int64_t lossy_from_us, lossy_to_us; /* 0: none */
-    int64_t known_us; /* a failover: when the new master could be known; 0: none */
+    int64_t known_us; /* a master was killed: when the new one could be known; 0: none */
 } history_fault;
 
 /* One id found in the queue's keys at the end. */

@@ -1,4 +1,4 @@
-/* How long calls took to get through once a failover's new master could be known: read from a
+/* How long calls took to get through once a killed master's successor could be known: read from a
  * history, by the calls that were pending on its partitions at that moment; without those that
  * another fault befell before they got through. A pure function. */
 #ifndef TESTS_SUPPORT_RECOVERY_H
@@ -9,7 +9,7 @@
 typedef struct recovery {
     int64_t *waits_us; /* rising; calls that were answered, from then on */
     size_t count;
-    size_t failovers; /* with such calls or without */
+    size_t failovers; /* of killed masters, with such calls or without */
     size_t failed;    /* calls that were pending and ended without having got through */
 } recovery;
 
