@@ -217,7 +217,12 @@ static void hear_one(dq_exchange *x, dq_lane *lane, size_t i, valkeyReply *reply
         dq_fault told;
         int code = dq_answer_tell(&told, reply->str, reply->len);
         x->progress = true;
-        dq_settle_failed(x, i, code, told.text);
+        if (x->flights[i]
+                .unsure) { /* refused this time; the one before may have been carried out */
+            dq_settle_unsure(x, i, told.text);
+        } else {
+            dq_settle_failed(x, i, code, told.text);
+        }
     } else if (answer.remedy == DQ_REMEDY_MOVED || answer.remedy == DQ_REMEDY_ASK) {
         redirect(x, lane, i, answer.remedy == DQ_REMEDY_MOVED, reply);
     } else {
