@@ -53,8 +53,17 @@ static void reap(const member *one)
     while (waitpid(one->pid, NULL, 0) < 0 && errno == EINTR) {}
 }
 
+static void note_stop(const campaign *c, const member *one)
+{
+    history_note_fault(c->history, &(history_fault){.kind = "stop",
+                                                    .began_us = one->stopped_us,
+                                                    .ended_us = history_now_us(),
+                                                    .process = one->process});
+}
+
 void crew_kill(campaign *c, member *one)
 {
+    if (one->stopped_us != 0) note_stop(c, one); /* it never went on */
     history_fault fault = {.kind = "kill", .began_us = history_now_us(), .process = one->process};
     kill(one->pid, SIGKILL);
     reap(one);
@@ -79,10 +88,7 @@ void crew_resume(campaign *c, bool all)
         int64_t now_us = history_now_us();
         if (one->stopped_us == 0 || (!all && now_us < one->resume_us)) continue;
         kill(one->pid, SIGCONT);
-        history_note_fault(c->history, &(history_fault){.kind = "stop",
-                                                        .began_us = one->stopped_us,
-                                                        .ended_us = now_us,
-                                                        .process = one->process});
+        note_stop(c, one);
         one->stopped_us = 0;
     }
 }

@@ -179,10 +179,20 @@ void nodes_set_clock(campaign *c, shard *s, int server)
     skew_set_one_ms(s->servers[server], s->clock_ms[server]);
 }
 
+/* While one sentinel still names a master that was replaced, that one must not come back, empty: a
+ * client that asks there would write to it. */
+static void await_sentinels(const campaign *c, const shard *s)
+{
+    for (size_t i = 0; c->sentinels != NULL && i < SENTINELS; i++) {
+        UNTIL(FAILOVER_MS, (int)sentinel_master(c->sentinels, i) == s->master);
+    }
+}
+
 /* Under sentinels it believes to be the master at first; they put it right after ten seconds, and
  * an operator, as a rule, before. */
 void nodes_restart(campaign *c, shard *s, int server)
 {
+    await_sentinels(c, s);
     server_restart(s->servers[server]);
     if (c->sentinels != NULL && campaign_draw(c, 4) != 0) {
         server_do(s->servers[server], "REPLICAOF 127.0.0.1 %d", server_port(s->servers[s->master]));
