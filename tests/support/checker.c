@@ -474,6 +474,16 @@ static void check_missed(const judge *j, const life *l, const history_op *take,
     }
 }
 
+/* A task's tokens grow with its deliveries, whatever the clock does: `next` has the greater one. */
+static void check_growth(const judge *j, const life *l, const history_op *take,
+                         const history_op *next)
+{
+    if (next->answered_us >= take->called_us) return;
+    if (judge_spares(j, CHECKER_FENCE, judge_at_risk(j, take) || judge_at_risk(j, next))) return;
+    violate(j, CHECKER_FENCE, l->id, "token %" PRId64 " was given after token %" PRId64,
+            take->token, next->token);
+}
+
 /* Done, and yet delivered again. */
 static bool is_undone(const judge *j, const life *l, const history_op *take)
 {
@@ -492,6 +502,7 @@ static void check_pairs(const judge *j, const life *l)
         const history_op *next = &l->takes[i], *take = i > 0 ? next - 1 : NULL;
         check_missed(j, l, take, next);
         if (take == NULL) continue;
+        check_growth(j, l, take, next);
         bool forgotten = check_exclusive(j, l, take, next) || is_undone(j, l, take);
         j->v->duplicates[forgotten ? CHECKER_BY_FAILOVER : cause_of(j, l, take, next)]++;
     }

@@ -775,6 +775,23 @@ static void a_step_elsewhere_explains_nothing(void **state)
     assert_good(s);
 }
 
+/* As after a step back of the clock, if tokens were no more than the time. */
+static void tokens_that_fall_are_caught(void **state)
+{
+    (void)state;
+    story *s = tell();
+    push(s, "fallen", 0, 0);
+    history_op *first = take(s, "fallen", 10, 1, 100);
+    history_op *second = take(s, "fallen", 200, 2, 100);
+    first->token = 900;
+    second->token = 800;
+    leave(s, "fallen", HISTORY_BODY | HISTORY_LEASED, 0); /* nothing done under the lower one */
+    fault(s, "clock", 150, 0)->amount = -3600000;
+    checker_verdict v = checker_check(&s->h);
+    assert_true(v.violations[CHECKER_FENCE] > 0);
+    free(s);
+}
+
 static void texts_name_rule_and_task(void **state)
 {
     (void)state;
@@ -809,6 +826,7 @@ int main(void)
         cmocka_unit_test(a_failover_explains_what_it_may_have_forgotten),
         cmocka_unit_test(a_failover_explains_nothing_else),
         cmocka_unit_test(a_step_elsewhere_explains_nothing),
+        cmocka_unit_test(tokens_that_fall_are_caught),
         cmocka_unit_test(texts_name_rule_and_task),
         cmocka_unit_test(done_by_another_is_counted),
     };
