@@ -217,8 +217,7 @@ static void hear_one(dq_exchange *x, dq_lane *lane, size_t i, valkeyReply *reply
         dq_fault told;
         int code = dq_answer_tell(&told, reply->str, reply->len);
         x->progress = true;
-        if (x->flights[i]
-                .unsure) { /* refused this time; the one before may have been carried out */
+        if (x->flights[i].unsure) { /* this sending is refused; an earlier one may have run */
             dq_settle_unsure(x, i, told.text);
         } else {
             dq_settle_failed(x, i, code, told.text);

@@ -256,6 +256,21 @@ static void once_unsure_stays_unsure(void **state)
     unlink_from(&l);
 }
 
+/* Sent again, and refused for good: the first sending may have run before that was so. */
+static void refused_after_a_lost_answer_is_unsure(void **state)
+{
+    (void)state;
+    static const fake_step script[] = {
+        GREETED, EXPECT("X"), CLOSE,
+        GREETED, EXPECT("X"), SEND("-OOM command not allowed when used memory > 'maxmemory'.\r\n"),
+        END,
+    };
+    linked l = linked_to(script);
+    told t = call(&l, "X", PLENTY_MS);
+    assert_told(&l, &t, DUEQ_EUNSURE, "maxmemory");
+    unlink_from(&l);
+}
+
 static void an_idle_connection_that_ended_costs_nothing(void **state)
 {
     (void)state;
@@ -394,6 +409,7 @@ int main(void)
         cmocka_unit_test(what_must_not_run_twice_is_told_as_unsure),
         cmocka_unit_test(an_answer_that_stays_away_is_unsure),
         cmocka_unit_test(once_unsure_stays_unsure),
+        cmocka_unit_test(refused_after_a_lost_answer_is_unsure),
         cmocka_unit_test(an_idle_connection_that_ended_costs_nothing),
         cmocka_unit_test(a_late_answer_is_nobodys),
         cmocka_unit_test(an_answer_to_no_question_ends_the_connection),
