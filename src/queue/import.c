@@ -54,9 +54,10 @@ static int check_call(dueq *handle, const char *zset, const char *queue,
         rc = dq_fault_set(&handle->fault, DUEQ_EINVAL, "the ZSET has no key");
     if (rc == DUEQ_OK) rc = check_options(handle, options);
     if (rc == DUEQ_OK && dq_link_is_cluster(handle->link))
-        rc = dq_fault_set(&handle->fault, DUEQ_EINVAL,
-                          "import wants the ZSET and the queue on one server: in a cluster no step "
-                          "reaches both");
+        rc =
+            dq_fault_set(&handle->fault, DUEQ_EINVAL,
+                         "a cluster keeps the ZSET and the queue in different slots, which no step "
+                         "reaches together: import into a queue on one server");
     return rc;
 }
 
