@@ -2,6 +2,7 @@
  * it pushed one: what a lost answer leaves open is the library's matter. */
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "actors.h"
 
@@ -15,7 +16,7 @@ typedef struct batch {
     char payloads[BATCH_MAX][PAYLOAD_MAX];
 } batch;
 
-static int64_t pushed; /* by this process */
+static int64_t pushed; /* so far; with the process's number that makes an id */
 
 /* A payload that no other task has: its id, and bytes that follow from it. */
 static size_t write_payload(actor *a, char *payload, const char *id)
@@ -48,16 +49,17 @@ static void add_task(actor *a, batch *b)
 
 void producer_step(actor *a)
 {
-    static batch b;
-    b.count = 0;
-    for (int64_t n = 1 + actor_draw(a, BATCH_MAX); n > 0; n--) add_task(a, &b);
-    int64_t number = history_call(a->history, b.ops, (size_t)b.count);
-    dueq_push(a->handle, CAMPAIGN_QUEUE, b.tasks, (size_t)b.count, NULL);
+    batch *b = calloc(1, sizeof *b);
+    if (b == NULL) abort();
+    for (int64_t n = 1 + actor_draw(a, BATCH_MAX); n > 0; n--) add_task(a, b);
+    int64_t number = history_call(a->history, b->ops, (size_t)b->count);
+    dueq_push(a->handle, CAMPAIGN_QUEUE, b->tasks, (size_t)b->count, NULL);
     bool reached = actor_reached(a);
-    for (int i = 0; i < b.count; i++) {
-        b.ops[i].outcome = b.tasks[i].outcome;
-        b.ops[i].durable = reached && b.tasks[i].outcome == DUEQ_OK;
+    for (int i = 0; i < b->count; i++) {
+        b->ops[i].outcome = b->tasks[i].outcome;
+        b->ops[i].durable = reached && b->tasks[i].outcome == DUEQ_OK;
     }
-    history_answer(a->history, number, b.ops, (size_t)b.count);
+    history_answer(a->history, number, b->ops, (size_t)b->count);
+    free(b);
     actor_sleep_ms(actor_draw(a, PAUSE_MS));
 }

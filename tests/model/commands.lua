@@ -71,6 +71,8 @@ local makers = {
   function() return 'HSTRLEN', KEYS[2], member() end,
   function() return 'HLEN', KEYS[2] end,
   function() return 'HSCAN', KEYS[2], '0' end,
+  function() return 'HSETNX', KEYS[2], member(), below(100) end,
+  function() return 'HGETALL', KEYS[2] end,
   function() return 'LPUSH', KEYS[3], member() end,
   function() return 'LLEN', KEYS[3] end,
   function() return 'TYPE', one_of(KEYS) end,
@@ -91,6 +93,6 @@ for i = 1, tonumber(ARGV[2]) do
   local words = {one_of(makers)()}
   local answer = redis.pcall(unpack(words))
   for at, word in ipairs(words) do words[at] = text_of(word) end
-  lines[i] = table.concat(words, ' ') .. ': ' .. text_of(answer, words[1] == 'HSCAN')
+  lines[i] = table.concat(words, ' ') .. ': ' .. text_of(answer, words[1] == 'HSCAN' or words[1] == 'HGETALL')
 end
 return table.concat(lines, '\n')

@@ -129,17 +129,22 @@ local function bound_of(text)
   return score_of(open and string.sub(text, 2) or text), open
 end
 
+-- How many members come before a score; with `equal` those that have it too.
+local function count_below(zset, bound, equal)
+  local low, high = 1, #zset.order + 1
+  while low < high do
+    local middle = math.floor((low + high) / 2)
+    local score = zset.scores[zset.order[middle]]
+    if score < bound or (equal and score == bound) then low = middle + 1 else high = middle end
+  end
+  return low - 1
+end
+
 -- The first rank and the one past the last of the members within the bounds, from 0.
 local function ranks_between(zset, min_text, max_text)
   local min, min_open = bound_of(min_text)
   local max, max_open = bound_of(max_text)
-  local first, past = 0, 0
-  for i, member in ipairs(zset.order) do
-    local score = zset.scores[member]
-    if score < min or (min_open and score == min) then first = i end
-    if score < max or (not max_open and score == max) then past = i end
-  end
-  return first, past
+  return count_below(zset, min, min_open), count_below(zset, max, not max_open)
 end
 
 local function members(zset, first, past, with_scores)
@@ -284,6 +289,20 @@ function commands.HSET(server, key, ...)
   return added
 end
 
+function commands.HSETNX(server, key, field, value)
+  if commands.HGET(server, key, field) then return 0 end
+  return commands.HSET(server, key, field, value)
+end
+
+function commands.HGETALL(server, key)
+  local hash, found = read(server, key, 'hash'), {}
+  for field, value in pairs(hash and hash.fields or {}) do
+    found[#found + 1] = field
+    found[#found + 1] = value
+  end
+  return found
+end
+
 function commands.HINCRBY(server, key, field, by)
   local sum = whole(commands.HGET(server, key, field) or '0') + whole(by)
   local hash = write(server, key, 'hash')
@@ -382,7 +401,8 @@ local shapes = {
   TIME = {0, 0}, LLEN = {1, 1, 'first'}, LPUSH = {2, nil, 'first', 'grows'},
   HDEL = {2, nil, 'first', 'frees'}, HEXISTS = {2, 2, 'first'}, HGET = {2, 2, 'first'},
   HINCRBY = {3, 3, 'first', 'grows'}, HLEN = {1, 1, 'first'}, HMGET = {2, nil, 'first'},
-  HSCAN = {2, 4, 'first'}, HSET = {3, nil, 'first', 'grows'}, HSTRLEN = {2, 2, 'first'},
+  HSCAN = {2, 4, 'first'}, HSET = {3, nil, 'first', 'grows'},
+  HSETNX = {3, 3, 'first', 'grows'}, HGETALL = {1, 1, 'first'}, HSTRLEN = {2, 2, 'first'},
   ZADD = {3, nil, 'first', 'grows'}, ZCARD = {1, 1, 'first'}, ZCOUNT = {3, 3, 'first'},
   ZMSCORE = {2, nil, 'first'}, ZRANGE = {3, 4, 'first'}, ZRANGEBYSCORE = {3, 7, 'first'},
   ZRANK = {2, 2, 'first'}, ZREM = {2, nil, 'first', 'frees'}, ZSCAN = {2, 4, 'first'},

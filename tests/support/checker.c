@@ -287,7 +287,7 @@ static int64_t over_us(const judge *j, const life *l, const history_op *op)
     span end = end_of_lease(j, l, take, op->called_us);
     if (end.extended) return 0;
     int64_t over =
-        op->called_us - end.to_us - judge_stepped_us(j, l->id, take->called_us, op->called_us);
+        op->called_us - end.to_us - judge_stepped_us(j, l->id, take->called_us, op->answered_us);
     return over > 0 ? over : 0;
 }
 

@@ -640,6 +640,18 @@ static void steps_of_the_servers_clock_are_allowed_for(void **state)
     free(s);
 }
 
+/* It may have been put while the call was under way: before it ran. */
+static void a_step_may_overtake_a_call(void **state)
+{
+    (void)state;
+    story *s = tell();
+    history_op *done = op_of(s, "plain", HISTORY_DONE, 0);
+    done->called_us = 1100000;
+    done->answered_us = 1300000;
+    fault(s, "clock", 1200, 0)->amount = -3600000;
+    assert_good(s);
+}
+
 /* An extension that may have run: neither end of the lease is held against anybody. */
 static void an_unsure_extension_is_held_to_neither(void **state)
 {
@@ -821,6 +833,7 @@ int main(void)
         cmocka_unit_test(a_good_history_passes),
         cmocka_unit_test(every_planted_bug_is_caught_and_named),
         cmocka_unit_test(steps_of_the_servers_clock_are_allowed_for),
+        cmocka_unit_test(a_step_may_overtake_a_call),
         cmocka_unit_test(an_unsure_extension_is_held_to_neither),
         cmocka_unit_test(a_retry_that_was_cut_off_may_have_run),
         cmocka_unit_test(a_failover_explains_what_it_may_have_forgotten),
