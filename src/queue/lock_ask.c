@@ -28,12 +28,12 @@ static bool encode(dq_request *request, const dq_lock_question *question, size_t
 {
     const dueq_lock *lock = question->lock;
     const dq_script *script = question->script;
-    *request = (dq_request){.script = script};
-    dq_args_add(&request->args, lock->name.data, lock->name.len);
-    if (strcmp(script->key_count, "2") == 0)
-        dq_args_add(&request->args, lock->fence.data, lock->fence.len);
-    if (script->arg_count >= 1) add_value(&request->args, &lock->value, server);
-    if (script->arg_count >= 2) dq_args_add_int(&request->args, question->number);
+    bool both = strcmp(script->key_count, "2") == 0, counts = script == &dq_script_lock_count;
+    *request = (dq_request){.script = script, .splits = both};
+    if (!counts) dq_args_add(&request->args, lock->name.data, lock->name.len);
+    if (both || counts) dq_args_add(&request->args, lock->fence.data, lock->fence.len);
+    if (!counts && script->arg_count >= 1) add_value(&request->args, &lock->value, server);
+    if (counts || script->arg_count >= 2) dq_args_add_int(&request->args, question->number);
     return !request->args.failed;
 }
 
@@ -63,15 +63,75 @@ static int read_outcome(dueq *server, const dq_lock_question *question, const dq
     return rc;
 }
 
+/* Where one server of a question's is asked, and until when. */
+typedef struct asking {
+    dueq *server;
+    size_t number; /* of the server */
+    int64_t deadline_us;
+} asking;
+
+static int exchange(const asking *a, const dq_lock_question *question, dq_request *request)
+{
+    if (!encode(request, question, a->number))
+        return dq_fault_set(&a->server->fault, DUEQ_ENOMEM, "out of memory");
+    dq_link_exchange(a->server->link, request, 1, a->deadline_us, &a->server->fault);
+    return read_outcome(a->server, question, request);
+}
+
+/* A step of a question that is asked in several. */
+static int take_step(const asking *a, const dq_script *script, const dq_lock_question *question,
+                     int64_t number, dq_request *request)
+{
+    dq_lock_question step = *question;
+    step.script = script;
+    step.number = number;
+    dq_request_clear(request);
+    return exchange(a, &step, request);
+}
+
+/* A token, no less than `least`, and then whether the lock is still the caller's: whoever has it
+ * next took it later, and so has a larger token. *request keeps the token's answer. */
+static int count_apart(const asking *a, const dq_lock_question *question, int64_t least,
+                       dq_request *request)
+{
+    dq_request last = {0};
+    int rc = take_step(a, &dq_script_lock_count, question, least, request);
+    if (rc == DUEQ_OK) rc = take_step(a, &dq_script_lock_extend, question, question->ttl_ms, &last);
+    dq_request_clear(&last);
+    return rc;
+}
+
+/* As lock_acquire; a step that fails leaves the lock where it may stand. */
+static int acquire_apart(const asking *a, const dq_lock_question *question, dq_request *request)
+{
+    int rc = take_step(a, &dq_script_lock_claim, question, question->ttl_ms, request);
+    if (rc != DUEQ_OK) return rc;
+    rc = count_apart(a, question, 0, request);
+    if (rc == DUEQ_LOST)
+        return dq_fault_set(&a->server->fault, DUEQ_EUNSURE,
+                            "the lock was lost before its token was known");
+    if (rc != DUEQ_OK) a->server->fault.code = DUEQ_EUNSURE;
+    return rc == DUEQ_OK ? DUEQ_OK : DUEQ_EUNSURE;
+}
+
+/* A lock that is free is no key: while a cluster moves their slot, it and its counter cannot be
+ * asked for together, and for as long as that takes. So they are asked for one by one. */
+static int ask_apart(const asking *a, const dq_lock_question *question, dq_request *request)
+{
+    dq_fault_clear(&a->server->fault);
+    if (question->script == &dq_script_lock_acquire) return acquire_apart(a, question, request);
+    if (question->script == &dq_script_lock_raise)
+        return count_apart(a, question, question->number, request);
+    return take_step(a, &dq_script_lock_holder, question, 0, request);
+}
+
 static int ask_one(dueq *handle, const dq_lock_question *question, size_t i, dq_request *request)
 {
-    dueq *server = dq_server_at(handle, i);
-    if (!encode(request, question, i))
-        return dq_fault_set(&server->fault, DUEQ_ENOMEM, "out of memory");
-    int64_t deadline_us =
-        handle->member_count ? share_deadline_us(handle, server, question) : question->deadline_us;
-    dq_link_exchange(server->link, request, 1, deadline_us, &server->fault);
-    int rc = read_outcome(server, question, request);
+    asking a = {.server = dq_server_at(handle, i), .number = i};
+    a.deadline_us = handle->member_count ? share_deadline_us(handle, a.server, question)
+                                         : question->deadline_us;
+    int rc = exchange(&a, question, request);
+    if (request->apart) rc = ask_apart(&a, question, request);
     dq_server_told(handle, i, rc);
     return rc;
 }

@@ -2,6 +2,7 @@
  * leaves it open for the next round; what a lost connection leaves without an answer may have been
  * carried out. */
 #include <stdlib.h>
+#include <string.h>
 
 #include "wire/answer.h"
 #include "wire/cluster.h"
@@ -194,6 +195,13 @@ static bool is_final(const dq_exchange *x, size_t i, dq_remedy remedy)
     }
 }
 
+/* Its keys are not all in one place, or not all there, and it would rather go another way than wait. */
+static bool are_keys_apart(const dq_request *request, const valkeyReply *error)
+{
+    static const char TORN[] = "TRYAGAIN ";
+    return request->splits && strncmp(error->str, TORN, sizeof TORN - 1) == 0;
+}
+
 /* A request that was sent before may have written over a connection that is gone: what the server
  * tells on this one need not cover that. */
 static void note_answered(const dq_exchange *x, dq_lane *lane, size_t i)
@@ -213,7 +221,8 @@ static void hear_one(dq_exchange *x, dq_lane *lane, size_t i, valkeyReply *reply
         return;
     }
     dq_answer answer = dq_answer_of(reply->str, reply->len);
-    if (is_final(x, i, answer.remedy)) {
+    x->requests[i].apart = are_keys_apart(&x->requests[i], reply);
+    if (x->requests[i].apart || is_final(x, i, answer.remedy)) {
         dq_fault told;
         int code = dq_answer_tell(&told, reply->str, reply->len);
         x->progress = true;

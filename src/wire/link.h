@@ -15,12 +15,14 @@ typedef struct dq_request {
     size_t more_keys;        /* keys that follow those that the script names */
     bool once;               /* never send again when an answer was lost: EUNSURE instead */
     bool brief;              /* do not wait for a server that cannot now: one round, then told */
+    bool splits;             /* do not wait while a move of its slot has its keys apart: told */
     const char *key;         /* of a plain command: where it goes in a cluster; NULL: anywhere */
     int node;                /* in place of the key: this node and no other; 0: none */
 
     valkeyReply *reply; /* out: the answer, not an error; freed by dq_request_clear() */
     int outcome;        /* out: DUEQ_OK when `reply` is set, else negative */
     bool resent;        /* out: an earlier sending's answer was lost, so it may have run before */
+    bool apart;         /* out: it splits, and its keys are apart; the outcome is EUNREADY */
 } dq_request;
 
 void dq_request_clear(dq_request *request);

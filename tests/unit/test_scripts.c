@@ -17,7 +17,7 @@
 #include "queue/handle.h"
 #include "scripts.h"
 
-enum { SCRIPT_COUNT = 24 };
+enum { SCRIPT_COUNT = 27 };
 
 static const dq_script *const scripts[SCRIPT_COUNT] = {
     &dq_script_cancel,
@@ -41,7 +41,10 @@ static const dq_script *const scripts[SCRIPT_COUNT] = {
     &dq_script_take,
     /* with keys of their own */
     &dq_script_lock_acquire,
+    &dq_script_lock_claim,
+    &dq_script_lock_count,
     &dq_script_lock_extend,
+    &dq_script_lock_holder,
     &dq_script_lock_look,
     &dq_script_lock_raise,
     &dq_script_lock_release,
