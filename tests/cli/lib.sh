@@ -13,6 +13,7 @@ status=0
 
 # Nothing of the caller's own settings is to matter.
 unset DUEQ_URL NO_COLOR DUEQ_SERVER XDG_RUNTIME_DIR
+[ -z "${DUEQ_TEST_SERVER:-}" ] || export DUEQ_SERVER=$DUEQ_TEST_SERVER # behind local: as well
 export HOME=$tmp/home XDG_STATE_HOME=$tmp/state
 mkdir -p "$HOME"
 
