@@ -4,7 +4,7 @@
  *     sim --seed N --trace                          one, with all that happens
  *     sim --replay COUNT                            each of so many twice: must be the same
  *     sim --planted                                 each planted bug must be found
- * test-timeout-s: 300 */
+ * test-timeout-s: 900 */
 #include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
