@@ -526,10 +526,10 @@ typedef struct dueq_facts {
     size_t server_count;  /* 1; of a cluster its masters */
     int64_t cpu_us;       /* CPU time of its main thread; of all of it before Redis 6.2 */
     int64_t cpu_us_of[DUEQ_FACTS_SERVERS_MAX]; /* the same of each of the first of them */
-    int64_t memory_used;  /* bytes */
-    int64_t freeing;      /* objects that were dropped and are still being freed */
-    int64_t commands;     /* processed; those that scripts call are counted too */
-    int64_t clients;      /* connected now, this handle among them */
+    int64_t memory_used;                       /* bytes */
+    int64_t freeing;          /* objects that were dropped and are still being freed */
+    int64_t commands;         /* processed; those that scripts call are counted too */
+    int64_t clients;          /* connected now, this handle among them */
     size_t script_time_count; /* 0 before Redis 7.0, or when the ACL forbids LATENCY */
     dueq_script_time script_times[DUEQ_SCRIPT_TIMES_MAX]; /* by rising time, each with all below */
 } dueq_facts;
