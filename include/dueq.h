@@ -514,10 +514,10 @@ typedef struct dueq_script_time {
     int64_t calls;
 } dueq_script_time;
 
-/* What a server tells about itself. The numbers of CPU time, commands and scripts grow until it is
- * restarted: their differences say what something cost it. Other clients' work is in them too. */
 #define DUEQ_FACTS_SERVERS_MAX 64
 
+/* What a server tells about itself. The numbers of CPU time, commands and scripts grow until it is
+ * restarted: their differences say what something cost it. Other clients' work is in them too. */
 typedef struct dueq_facts {
     bool valkey;          /* else Redis */
     char version[64];     /* "7.0.15" */
