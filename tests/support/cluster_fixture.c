@@ -118,10 +118,32 @@ static void write_url(cluster *c, const cluster_options *options)
     if (options->tls) snprintf(c->url + len, sizeof c->url - (size_t)len, "?cacert=%s", c->cert);
 }
 
+static long long epoch_of(test_server *s)
+{
+    char *info = server_text(s, "CLUSTER INFO");
+    const char *at = strstr(info, "cluster_current_epoch:");
+    long long epoch = at ? strtoll(strchr(at, ':') + 1, NULL, 10) : -1;
+    free(info);
+    return epoch;
+}
+
+/* A move raises the epoch without asking the others. A replica that takes over before it has heard of
+ * that may get the same one, and then nobody believes it the slots. */
+static bool agree_on_epoch(cluster *c)
+{
+    long long epoch = -1;
+    for (size_t i = 0; i < c->count; i++) {
+        if (!is_up(c->nodes[i])) continue;
+        if (epoch < 0) epoch = epoch_of(c->nodes[i]);
+        if (epoch_of(c->nodes[i]) != epoch) return false;
+    }
+    return true;
+}
+
 void cluster_await_ok(cluster *c)
 {
     UNTIL(FORM_MS, all_know(c, "CLUSTER INFO", "cluster_state:ok") &&
-                       all_know(c, "CLUSTER INFO", "cluster_slots_ok:16384"));
+                       all_know(c, "CLUSTER INFO", "cluster_slots_ok:16384") && agree_on_epoch(c));
 }
 
 cluster *cluster_start(const cluster_options *options)
@@ -267,6 +289,9 @@ void cluster_migrate_end(cluster *c, int slot, size_t to)
         if (i != to && is_up(c->nodes[i]) && cluster_is_master(c, i))
             server_do(c->nodes[i], "CLUSTER SETSLOT %d NODE %s", slot, id);
     free(id);
+    for (size_t i = 0; i < c->count; i++)
+        if (is_up(c->nodes[i])) UNTIL_EQ(FORM_MS, cluster_owner(c, i, slot), to);
+    UNTIL(FORM_MS, agree_on_epoch(c));
 }
 
 void cluster_move_slot(cluster *c, int slot, size_t from, size_t to)

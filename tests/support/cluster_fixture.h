@@ -62,7 +62,8 @@ int cluster_slot(const char *queue, int partition);
 void cluster_migrate_begin(cluster *c, int slot, size_t from, size_t to);
 /* Moves up to `count` of the slot's keys; returns how many there were. */
 size_t cluster_migrate_keys(cluster *c, int slot, size_t from, size_t to, int count);
-/* Ends it: every master that is up is told of the new owner. */
+/* Ends it: every master that is up is told of the new owner. Returns once the replicas know it, too:
+ * one that took over from its master before would not get the slot, and nobody would have it. */
 void cluster_migrate_end(cluster *c, int slot, size_t to);
 /* All three. */
 void cluster_move_slot(cluster *c, int slot, size_t from, size_t to);
