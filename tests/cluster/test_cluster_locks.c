@@ -254,24 +254,6 @@ static void a_kept_lock_outlasts_graceful_failovers(void **state)
     dueq_close(other);
 }
 
-/* What the replica has been sent stands: the lock, its time, and the counter. */
-static void a_lock_that_was_replicated_outlasts_its_master(void **state)
-{
-    cluster *c = *state;
-    dueq *mine = open_at(c->url), *other = open_at(c->url);
-    size_t master = master_of(c, NAME);
-    dueq_lock *lock = take(mine, NAME, LONG_MS);
-    assert_int_equal(server_int(c->nodes[master], "WAIT 1 20000"), 1);
-    server_kill(c->nodes[master]);
-    UNTIL(ELECTION_MS, cluster_is_master(c, master + c->masters));
-    cluster_await_ok(c);
-    ASSERT_RC(other, try_to_take(other, NAME), DUEQ_HELD);
-    ASSERT_RC(mine, dueq_lock_extend(mine, lock, LONG_MS), DUEQ_OK);
-    assert_next_is_larger(other, NAME, give_up(mine, lock));
-    dueq_close(mine);
-    dueq_close(other);
-}
-
 /* ---- Several servers, clusters among them ---------------------------------------------------- */
 
 /* A cluster is one vote, as a server is. */
@@ -403,7 +385,6 @@ int main(void)
     /* On a cluster of their own, whose slots have never moved. */
     const struct CMUnitTest over_failovers[] = {
         TEST(a_kept_lock_outlasts_graceful_failovers),
-        TEST(a_lock_that_was_replicated_outlasts_its_master),
     };
     const struct CMUnitTest under_sentinels[] = {
         SENTINEL_TEST(a_lock_stands_over_a_handover),
