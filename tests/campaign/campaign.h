@@ -40,6 +40,7 @@ typedef struct shard {
     test_server *servers[SHARD_SERVERS_MAX];
     int64_t clock_ms[SHARD_SERVERS_MAX]; /* how far each one's clock is off */
     int count, master;
+    long long epoch; /* the master's, in a cluster; a later master has a later one */
     int64_t safe_us; /* what was acknowledged before that is on its replicas */
 } shard;
 
@@ -138,7 +139,9 @@ int nodes_await_promotion(campaign *c, const shard *s);
 void nodes_promote(campaign *c, shard *s, int server, const history_fault *fault);
 void nodes_set_clock(campaign *c, shard *s, int server); /* while it is down: to another time */
 void nodes_restart(campaign *c, shard *s, int server); /* as a replica, and waits until it is one */
-void nodes_settle(campaign *c, const shard *s);        /* waits until all follow the master */
+/* Waits until all that are up follow the master and all sentinels name it. It may be replaced
+ * meanwhile, which is noted. */
+void nodes_settle(campaign *c, shard *s);
 
 /* ---- report.c -------------------------------------------------------------------------------- */
 

@@ -76,17 +76,37 @@ void nodes_dump(campaign *c)
 
 /* ---- Who is master --------------------------------------------------------------------------- */
 
+static bool is_up(const test_server *server)
+{
+    return server_pid(server) != 0;
+}
+
+/* Of two in a cluster that take themselves for the master, the one of the later epoch is. */
+static int find_new_master(const campaign *c, const shard *s)
+{
+    int newest = -1;
+    long long newest_epoch = s->epoch;
+    for (int i = 0; i < s->count; i++) {
+        if (i == s->master || !is_up(s->servers[i]) || !nodes_is_master(s->servers[i])) continue;
+        long long epoch = cluster_epoch(c->cluster, nodes_index(c, s, i));
+        if (epoch <= newest_epoch) continue;
+        newest = i;
+        newest_epoch = epoch;
+    }
+    return newest;
+}
+
 /* Clients of sentinels know by them alone; a cluster's nodes tell of themselves. */
 static int find_promoted(const campaign *c, const shard *s)
 {
-    for (size_t i = 0; c->sentinels != NULL && i < SENTINELS; i++) {
-        size_t named = sentinel_master(c->sentinels, i);
-        if (named < SENTINEL_SERVERS && (int)named != s->master) return (int)named;
-    }
-    for (int i = 0; c->cluster != NULL && i < s->count; i++) {
-        if (i != s->master && nodes_is_master(s->servers[i])) return i;
-    }
-    return -1;
+    if (c->cluster != NULL) return find_new_master(c, s);
+    int named = (int)sentinel_newest_master(c->sentinels);
+    return named < s->count && named != s->master ? named : -1;
+}
+
+static void note_epoch(const campaign *c, shard *s)
+{
+    if (c->cluster != NULL) s->epoch = cluster_epoch(c->cluster, nodes_index(c, s, s->master));
 }
 
 int nodes_await_promotion(campaign *c, const shard *s)
@@ -104,6 +124,7 @@ void nodes_promote(campaign *c, shard *s, int server, const history_fault *fault
 {
     int64_t step_ms = s->clock_ms[server] - s->clock_ms[s->master];
     s->master = server;
+    note_epoch(c, s);
     if (step_ms == 0) return;
     history_fault clock = *fault;
     clock.kind = "clock";
@@ -119,14 +140,41 @@ static bool follows(const shard *s, int server)
     return tells(s->servers[server], port) && tells(s->servers[server], "master_link_status:up");
 }
 
-void nodes_settle(campaign *c, const shard *s)
+static bool is_settled(const campaign *c, const shard *s)
 {
+    for (size_t i = 0; c->sentinels != NULL && i < SENTINELS; i++) {
+        if ((int)sentinel_master(c->sentinels, i) != s->master) return false;
+    }
     for (int i = 0; i < s->count; i++) {
-        int64_t deadline_ms = until_now_ms() + FAILOVER_MS;
-        while (i != s->master && !follows(s, i)) {
-            crew_resume(c, false);
-            if (!until_again(deadline_ms)) fail_msg("server %d does not follow", i);
-        }
+        if (i != s->master && is_up(s->servers[i]) && !follows(s, i)) return false;
+    }
+    return true;
+}
+
+/* On a busy machine a master is found dead that was only slow. */
+static void note_unasked(campaign *c, shard *s, int promoted)
+{
+    history_fault fault = faults_begin("failover");
+    test_server *old = s->servers[s->master];
+    fault.began_us = fault.lossy_from_us = s->safe_us;
+    fault.partitions = nodes_partitions(c, s);
+    if (c->sentinels != NULL && is_up(old)) {
+        server_do(old, "REPLICAOF 127.0.0.1 %d", server_port(s->servers[promoted]));
+    }
+    UNTIL(FAILOVER_MS, !is_up(old) || !nodes_is_master(old));
+    fault.lossy_to_us = history_now_us();
+    nodes_promote(c, s, promoted, &fault);
+    faults_end(c, fault);
+}
+
+void nodes_settle(campaign *c, shard *s)
+{
+    int64_t deadline_ms = until_now_ms() + FAILOVER_MS;
+    while (!is_settled(c, s)) {
+        int promoted = find_promoted(c, s);
+        if (promoted >= 0) note_unasked(c, s, promoted);
+        crew_resume(c, false);
+        if (!until_again(deadline_ms)) fail_msg("they do not agree on server %d", s->master);
     }
     if (c->cluster != NULL) cluster_await_ok(c->cluster);
 }
@@ -143,31 +191,20 @@ void nodes_secure(campaign *c, shard *s)
         }
     }
     if (reached) s->safe_us = now_us;
+    note_epoch(c, s);
     crew_resume(c, false);
-}
-
-static void note_unasked(campaign *c, shard *s, int promoted)
-{
-    history_fault fault = faults_begin("failover");
-    fault.began_us = fault.lossy_from_us = s->safe_us;
-    fault.partitions = nodes_partitions(c, s);
-    if (c->sentinels != NULL) {
-        server_do(s->servers[s->master], "REPLICAOF 127.0.0.1 %d",
-                  server_port(s->servers[promoted]));
-    }
-    UNTIL(FAILOVER_MS, !nodes_is_master(s->servers[s->master]));
-    fault.lossy_to_us = history_now_us();
-    nodes_promote(c, s, promoted, &fault);
-    faults_end(c, fault);
-    nodes_settle(c, s);
 }
 
 void nodes_look(campaign *c)
 {
     for (int i = 0; i < c->shard_count; i++) {
-        int promoted = find_promoted(c, &c->shards[i]);
-        if (promoted >= 0) note_unasked(c, &c->shards[i], promoted);
-        nodes_secure(c, &c->shards[i]);
+        shard *s = &c->shards[i];
+        int promoted = find_promoted(c, s);
+        if (promoted >= 0) {
+            note_unasked(c, s, promoted);
+            nodes_settle(c, s);
+        }
+        nodes_secure(c, s);
     }
 }
 
@@ -179,20 +216,13 @@ void nodes_set_clock(campaign *c, shard *s, int server)
     skew_set_one_ms(s->servers[server], s->clock_ms[server]);
 }
 
-/* While one sentinel still names a master that was replaced, that one must not come back, empty: a
- * client that asks there would write to it. */
-static void await_sentinels(const campaign *c, const shard *s)
-{
-    for (size_t i = 0; c->sentinels != NULL && i < SENTINELS; i++) {
-        UNTIL(FAILOVER_MS, (int)sentinel_master(c->sentinels, i) == s->master);
-    }
-}
-
-/* Under sentinels it believes to be the master at first; they put it right after ten seconds, and
+/* While a sentinel still names a master that was replaced, that one must not come back, empty: a
+ * client that asks there would write to it. So all is settled without it first.
+ * Under sentinels it believes to be the master at first; they put it right after ten seconds, and
  * an operator, as a rule, before. */
 void nodes_restart(campaign *c, shard *s, int server)
 {
-    await_sentinels(c, s);
+    nodes_settle(c, s);
     server_restart(s->servers[server]);
     if (c->sentinels != NULL && campaign_draw(c, 4) != 0) {
         server_do(s->servers[server], "REPLICAOF 127.0.0.1 %d", server_port(s->servers[s->master]));

@@ -118,13 +118,24 @@ static void write_url(cluster *c, const cluster_options *options)
     if (options->tls) snprintf(c->url + len, sizeof c->url - (size_t)len, "?cacert=%s", c->cert);
 }
 
-static long long epoch_of(test_server *s)
+/* A field of CLUSTER INFO; -1: it is not there. */
+static long long told(test_server *s, const char *field)
 {
     char *info = server_text(s, "CLUSTER INFO");
-    const char *at = strstr(info, "cluster_current_epoch:");
-    long long epoch = at ? strtoll(strchr(at, ':') + 1, NULL, 10) : -1;
+    const char *at = info ? strstr(info, field) : NULL;
+    long long value = at ? strtoll(at + strlen(field), NULL, 10) : -1;
     free(info);
-    return epoch;
+    return value;
+}
+
+static long long epoch_of(test_server *s)
+{
+    return told(s, "cluster_current_epoch:");
+}
+
+long long cluster_epoch(cluster *c, size_t node)
+{
+    return told(c->nodes[node], "cluster_my_epoch:");
 }
 
 /* A move raises the epoch without asking the others. A replica that takes over before it has heard of
@@ -362,4 +373,29 @@ size_t sentinel_master(sentinel_set *s, size_t sentinel)
         if (server_port(s->servers[i]) == atoi(reply->element[1]->str)) found = i;
     freeReplyObject(reply);
     return found;
+}
+
+static long long config_epoch(test_server *sentinel)
+{
+    long long epoch = -1;
+    valkeyReply *reply = server_command(sentinel, "SENTINEL MASTER mymaster");
+    for (size_t i = 0; i + 1 < reply->elements; i += 2)
+        if (strcmp(reply->element[i]->str, "config-epoch") == 0)
+            epoch = atoll(reply->element[i + 1]->str);
+    freeReplyObject(reply);
+    return epoch;
+}
+
+size_t sentinel_newest_master(sentinel_set *s)
+{
+    size_t newest = SENTINEL_SERVERS;
+    long long newest_epoch = -1;
+    for (size_t i = 0; i < SENTINELS; i++) {
+        if (!is_up(s->sentinels[i])) continue;
+        long long epoch = config_epoch(s->sentinels[i]);
+        if (epoch <= newest_epoch) continue;
+        newest = sentinel_master(s, i);
+        newest_epoch = epoch;
+    }
+    return newest;
 }

@@ -45,6 +45,8 @@ dueq *cluster_open(const cluster *c);
 void cluster_reset(cluster *c);
 
 bool cluster_is_master(cluster *c, size_t node);
+/* By it the latest of two that take themselves for the master of the same slots is known. */
+long long cluster_epoch(cluster *c, size_t node);
 /* A replica takes over from its master, in good order. */
 void cluster_fail_over(cluster *c, size_t replica);
 
@@ -86,5 +88,7 @@ sentinel_set *sentinel_start(void);
 void sentinel_free(sentinel_set *s); /* NULL is fine */
 /* Which server a sentinel names; SENTINEL_SERVERS for none of them. */
 size_t sentinel_master(sentinel_set *s, size_t sentinel);
+/* Which one they will all name: one that has not heard of a failover yet still names the old master. */
+size_t sentinel_newest_master(sentinel_set *s);
 
 #endif
