@@ -290,11 +290,11 @@ const cli_command cmd_import = {
     .operands = "",
     .summary = "move a ZSET of due times into a queue",
     .details =
-        "Members become tasks: the member is the payload, the score its due time. Each enters the\n"
-        "queue and leaves the ZSET in one step, so that it may be stopped or killed, and run\n"
-        "again. Old consumers may run beside it, under their locks; dueq(1) says which.\n"
+        "Members become tasks: the member is the payload, the score its due time. It may be stopped\n"
+        "or killed at any moment, and run again: none is lost or doubled. Old consumers may run\n"
+        "beside it, under their locks; dueq(1) says which.\n"
         "The status is 5 when some members are held by old consumers, 1 when some cannot become\n"
-        "tasks. Not on a cluster.",
+        "tasks.",
     .options = options,
     .run = run,
 };

@@ -816,7 +816,8 @@ typedef struct dueq_import_options {
         *lock_prefix;     /* old consumers lock a member by SET PREFIX+MEMBER token NX PX; "" is a
                                 prefix too. NULL: there are none, or they claim it by ZREM */
     int64_t lock_keep_ms; /* how long such consumers may take from reading a member to trying its
-                                lock; 0: 60,000; at most DUEQ_LOCK_TTL_MS_MAX */
+                                lock; 0: 60,000; at most DUEQ_LOCK_TTL_MS_MAX. In a cluster a page
+                                must be locked within it, too */
     int64_t wait_ms; /* wait so long for members that are held or busy; 0: do not; -1: for ever */
     int64_t poll_ms; /* the pause before the ZSET is looked at again; 0: 1,000 */
     size_t page;     /* members moved in one step at most; 0: 200; at most 1,000 */
@@ -826,13 +827,13 @@ typedef struct dueq_import_options {
     void *context;
 } dueq_import_options;
 
-/* Moves the members of a ZSET whose scores are due times into a queue of the same server: each
+/* Moves the members of a ZSET whose scores are due times into a queue of the same server or cluster: each
  * becomes a task with the member as its payload, due as the score says. A member enters the queue
  * and leaves the ZSET in one step: interrupted or killed at any moment, nothing is lost or doubled,
- * and another call goes on. The id follows from the ZSET's key and the member, so that one that is
+ * and another call goes on. In a cluster a page lies aside on its way, in "dueq:import:{ZSET}", and
+ * another call, into the same queue, goes on with it; the ZSET's key has a hash tag or no "}". The id follows from the ZSET's key and the member, so that one that is
  * added again while its task waits moves that task to the new due time, as it would have been in the
- * ZSET. Beside old consumers as doc/migrating.md says. Makes the queue if there is none. Not on a
- * cluster, where no step reaches both (DUEQ_EINVAL).
+ * ZSET. Beside old consumers as doc/migrating.md says. Makes the queue if there is none.
  * `result` may be NULL. DUEQ_OK: none is left that could be moved; DUEQ_HELD: some are held or busy;
  * DUEQ_STATE: some cannot become tasks (too_large, undated); DUEQ_ECANCELED: interrupted by
  * dueq_set_interrupt_fd(); or another failure. Following, a server that is away or full is

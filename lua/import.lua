@@ -11,13 +11,12 @@
 -- head: a record's bytes before the payload. unit_us: the scores' unit.
 -- lock_value, lock_ms: what keeps old consumers away for a while from a member that was moved when
 -- it was due, or nearly so: one of them may have read it before, and is yet to try its lock.
--- include: clock marker announce types
+-- include: clock score marker announce types adopt
 
 local m = redis.call('HMGET', meta, 'partitions', 'payload_max', 'record_max', 'armed_at',
   'armed_until')
 if m[1] ~= partitions then return {STALE} end
 local payload_max = tonumber(m[2])
-local record_max = tonumber(m[3]) or 0
 local latest = now + tonumber(delay_max_us)
 local near = now + tonumber(lock_ms) * 1000
 
@@ -33,13 +32,6 @@ local function is_held(lock)
   return holder and holder ~= lock_value
 end
 
--- Rounded up: never early. What Lua cannot read is an infinity.
-local function due_of(score)
-  local at = math.ceil((tonumber(score) or math.huge) * tonumber(unit_us))
-  if at == -math.huge or at > latest then return nil end
-  return math.max(at, 0)
-end
-
 -- 1. Nothing is written before all has been read: what fails, fails before anything is changed.
 check_types({due, leased, dead}, {body, tries})
 
@@ -51,42 +43,23 @@ local function judge(i)
   if not score then return MISSING end
   if locking and is_held(locks[i]) then return HELD end
   if #member > payload_max then return ELIMIT end
-  ats[i] = due_of(score)
+  ats[i] = due_of(score, unit_us, latest)
   if not ats[i] then return EINVAL end
   return redis.call('ZSCORE', leased, id) and STATE or OK
 end
 
 for i = 1, count do answer[i + 1] = judge(i) end
 
--- 2. As it would have been in the ZSET, a member that is in the queue already gets its new due time,
--- as if newly pushed.
-local pushed = 0
-local soonest = math.huge
-
-local function move(i)
-  local id, member = ARGV[ARGS + 2 * i - 1], ARGV[ARGS + 2 * i]
-  redis.call('ZADD', due, ats[i], id)
-  if redis.call('HSET', body, id, head .. member) == 1 then
-    pushed = pushed + 1
-  else
-    redis.call('ZREM', dead, id)
-    redis.call('HDEL', tries, id)
-  end
-  redis.call('ZREM', zset, member)
-  if locking and ats[i] <= near then
-    redis.call('SET', locks[i], lock_value, 'PX', lock_ms)
-  end
-  soonest = math.min(soonest, ats[i])
-  record_max = math.max(record_max, #head + #member)
-end
-
+-- 2. All that may move does.
 for i = 1, count do
-  if answer[i + 1] == OK then move(i) end
+  if answer[i + 1] == OK then
+    local member = ARGV[ARGS + 2 * i]
+    adopt(ARGV[ARGS + 2 * i - 1], member, ats[i])
+    redis.call('ZREM', zset, member)
+    if locking and ats[i] <= near then
+      redis.call('SET', locks[i], lock_value, 'PX', lock_ms)
+    end
+  end
 end
-
-if soonest < math.huge then
-  if record_max > (tonumber(m[3]) or 0) then redis.call('HSET', meta, 'record_max', record_max) end
-  if pushed > 0 then redis.call('HINCRBY', meta, 'pushed', pushed) end
-  announce(soonest, m[4], m[5])
-end
+finish_adopting(tonumber(m[3]) or 0, m[4], m[5])
 return answer

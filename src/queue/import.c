@@ -1,11 +1,11 @@
-/* Import: the members of a bare ZSET become tasks, a page at a time, each page in one step a partition
- * (lua/import.lua). Old consumers and their locks are the script's matter; here is the walk. */
+/* Import: the members of a bare ZSET become tasks, a page at a time (import_page.h). Here is the walk. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "queue/check.h"
+#include "queue/durable.h"
 #include "queue/fanout.h"
 #include "queue/import_page.h"
 #include "queue/reply.h"
@@ -53,11 +53,12 @@ static int check_call(dueq *handle, const char *zset, const char *queue,
     if (rc == DUEQ_OK && (!zset || !*zset))
         rc = dq_fault_set(&handle->fault, DUEQ_EINVAL, "the ZSET has no key");
     if (rc == DUEQ_OK) rc = check_options(handle, options);
-    if (rc == DUEQ_OK && dq_link_is_cluster(handle->link))
+    if (rc == DUEQ_OK && dq_link_is_cluster(handle->link) && !dq_key_has_neighbour(zset))
         rc =
             dq_fault_set(&handle->fault, DUEQ_EINVAL,
-                         "a cluster keeps the ZSET and the queue in different slots, which no step "
-                         "reaches together: import into a queue on one server");
+                         "the key \"%s\" has a closing brace and no hash tag, so that no other key "
+                         "can be in its slot, and members lie in one on their way: rename it",
+                         zset);
     return rc;
 }
 
@@ -152,12 +153,22 @@ static bool is_interrupted(const walk *w, int64_t until_us)
     return dq_socket_wait(-1, 0, w->import.handle->interrupt_fd, until_us) == DUEQ_ECANCELED;
 }
 
+static int resume(walk *w)
+{
+    dq_import_counts counts = {0};
+    if (w->import.options->dry_run || !dq_link_is_cluster(w->import.handle->link)) return DUEQ_OK;
+    int rc = dq_import_resume(&w->import, &counts);
+    take_down(w, &counts);
+    return rc;
+}
+
 static int pass(walk *w)
 {
     dueq_import_result *r = w->result;
     r->held = r->busy = r->too_large = r->undated = 0;
     w->offset = 0;
-    int rc;
+    int rc = resume(w);
+    if (rc < 0) return rc;
     while ((rc = move_page(w)) == DUEQ_OK) {
         report(w);
         if (is_interrupted(w, 0)) return DUEQ_ECANCELED;
@@ -219,5 +230,7 @@ int dueq_import(dueq *handle, const char *zset, const char *queue,
               .page = filled.page < FIRST_PAGE ? filled.page : FIRST_PAGE};
     *w.result = (dueq_import_result){0};
     int rc = check_call(handle, zset, queue, &filled);
-    return rc < 0 ? rc : run(&w);
+    if (rc < 0) return rc;
+    dq_durable_begin(handle);
+    return run(&w);
 }

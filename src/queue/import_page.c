@@ -1,43 +1,14 @@
 /* One page of an import: ids for its members, one script a partition, the answers counted. */
-#include "queue/import_page.h"
-
-#include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "queue/fanout.h"
+#include "queue/import_state.h"
 #include "queue/record.h"
 #include "queue/reply.h"
 #include "queue/settings.h"
-#include "wire/digest.h"
 
-/* Marks a lock as ours. Such a lock keeps old consumers out, and no importer: what it stands for is
- * done. */
-#define LOCK_VALUE "dueq-import"
-
-/* A letter, which no shell takes for an option, and the digest. */
 #define ID_LETTER 'z'
-enum { ID_LEN = 1 + DQ_DIGEST_LEN };
-
-enum { HEAD_MAX = 16 };
-
-typedef struct member {
-    const char *bytes; /* in the page */
-    size_t len;
-    double score;
-    char id[ID_LEN + 1];
-    int outcome; /* of sending it */
-    int given;   /* what became of it, once the former is DUEQ_OK */
-} member;
-
-typedef struct work {
-    const dq_import *import;
-    member *members;
-    size_t count;
-    char head[HEAD_MAX]; /* of each record */
-    size_t head_len;
-} work;
 
 /* ---- Reading ---- */
 
@@ -76,14 +47,14 @@ double dq_import_score(const valkeyReply *reply)
 
 /* ---- Units ---- */
 
-static int64_t unit_us(const work *w)
+int64_t dq_import_unit_us(const dq_import *import)
 {
-    return w->import->options->unit == DUEQ_UNIT_S ? 1000000 : 1000;
+    return import->options->unit == DUEQ_UNIT_S ? 1000000 : 1000;
 }
 
 /* The years 1973 to 5138 in seconds are days of 1970 to 1973 in milliseconds; and what is a date of
  * ours in milliseconds is none in seconds. Taken for the wrong one, all would be run at once. */
-static int check_unit(const work *w)
+static int check_unit(const dq_import_work *w)
 {
     static const double LEAST = 1e8, MOST = 1e11;
     bool seconds = w->import->options->unit == DUEQ_UNIT_S;
@@ -101,31 +72,43 @@ static int check_unit(const work *w)
 
 /* ---- Members ---- */
 
-static bool fill(work *w, const valkeyReply *page)
+bool dq_import_work_begin(dq_import_work *work, dq_import *import, size_t room)
 {
-    const char *zset = w->import->zset;
-    w->members = calloc(dq_reply_count(page) / 2 + 1, sizeof *w->members);
-    if (!w->members) return false;
+    dueq_new_task plain = {0};
+    *work = (dq_import_work){.import = import};
+    work->head_len = dq_record_head_len(&plain);
+    dq_record_write_head(work->head, &plain, dq_link_server_ms(import->handle->link));
+    work->members = calloc(room + 1, sizeof *work->members);
+    return work->members;
+}
+
+bool dq_import_work_add(dq_import_work *work, const char *bytes, size_t len, double score)
+{
+    const char *zset = work->import->zset;
+    dq_import_member *m = &work->members[work->count++];
+    *m = (dq_import_member){.bytes = bytes, .len = len, .score = score};
+    m->id[0] = ID_LETTER;
+    return dq_digest(m->id + 1, zset, strlen(zset), bytes, len);
+}
+
+static bool fill(dq_import_work *w, dq_import *import, const valkeyReply *page)
+{
+    if (!dq_import_work_begin(w, import, dq_reply_count(page) / 2)) return false;
     for (size_t i = 0; i + 1 < dq_reply_count(page); i += 2) {
         const valkeyReply *bytes = dq_reply_at(page, i);
         if (!dq_reply_is_text(bytes)) continue;
-        member *m = &w->members[w->count++];
-        *m = (member){.bytes = bytes->str, .len = bytes->len};
-        m->score = dq_import_score(dq_reply_at(page, i + 1));
-        m->id[0] = ID_LETTER;
-        if (!dq_digest(m->id + 1, zset, strlen(zset), m->bytes, m->len)) return false;
+        double score = dq_import_score(dq_reply_at(page, i + 1));
+        if (!dq_import_work_add(w, bytes->str, bytes->len, score)) return false;
     }
-    dueq_new_task plain = {0};
-    w->head_len = dq_record_head_len(&plain);
-    dq_record_write_head(w->head, &plain, dq_link_server_ms(w->import->handle->link));
     return true;
 }
 
-static void count_outcomes(const work *w, dq_import_counts *counts)
+void dq_import_count(const dq_import_work *w, dq_import_counts *counts)
 {
-    double now = (double)dq_link_server_ms(w->import->handle->link) * 1e3 / (double)unit_us(w);
+    double now_us = (double)dq_link_server_ms(w->import->handle->link) * 1e3;
+    double now = now_us / (double)dq_import_unit_us(w->import);
     for (size_t i = 0; i < w->count; i++) {
-        const member *m = &w->members[i];
+        const dq_import_member *m = &w->members[i];
         counts->count++;
         counts->bytes += 2 * m->len; /* it is sent twice where it is locked */
         if (m->outcome != DUEQ_OK) continue;
@@ -140,25 +123,25 @@ static void count_outcomes(const work *w, dq_import_counts *counts)
 
 /* ---- The family ---- */
 
-static uint32_t partition(const void *of, size_t i, uint32_t partition_count)
+uint32_t dq_import_partition(const void *work, size_t item, uint32_t partition_count)
 {
-    const work *w = of;
-    return dq_partition_of(w->members[i].id, ID_LEN, partition_count);
+    const dq_import_work *w = work;
+    return dq_partition_of(w->members[item].id, DQ_IMPORT_ID_LEN, partition_count);
 }
 
-static size_t size(const void *of, size_t i)
+size_t dq_import_size(const void *work, size_t item)
 {
-    const work *w = of;
-    return ID_LEN + 2 * w->members[i].len;
+    const dq_import_work *w = work;
+    return DQ_IMPORT_ID_LEN + 2 * w->members[item].len;
 }
 
-static int *outcome(void *of, size_t i)
+int *dq_import_outcome(void *work, size_t item)
 {
-    work *w = of;
-    return &w->members[i].outcome;
+    dq_import_work *w = work;
+    return &w->members[item].outcome;
 }
 
-static bool add_lock(dq_args *args, const char *prefix, const member *m)
+bool dq_import_add_lock(dq_args *args, const char *prefix, const dq_import_member *m)
 {
     size_t prefix_len = strlen(prefix);
     char *room = dq_args_add_room(args, prefix_len + m->len);
@@ -170,25 +153,25 @@ static bool add_lock(dq_args *args, const char *prefix, const member *m)
 
 static size_t add_keys(void *of, dq_args *args, const size_t *order, size_t count)
 {
-    work *w = of;
+    dq_import_work *w = of;
     const char *prefix = w->import->options->lock_prefix;
     dq_args_add_text(args, w->import->zset);
     if (!prefix) return 1;
-    for (size_t i = 0; i < count; i++) add_lock(args, prefix, &w->members[order[i]]);
+    for (size_t i = 0; i < count; i++) dq_import_add_lock(args, prefix, &w->members[order[i]]);
     return 1 + count;
 }
 
 static bool encode(void *of, dq_args *args, const size_t *order, size_t count)
 {
-    work *w = of;
+    dq_import_work *w = of;
     dq_args_add(args, w->head, w->head_len);
-    dq_args_add_int(args, unit_us(w));
-    dq_args_add_text(args, LOCK_VALUE);
+    dq_args_add_int(args, dq_import_unit_us(w->import));
+    dq_args_add_text(args, DQ_IMPORT_LOCK);
     dq_args_add_int(args, w->import->options->lock_keep_ms);
     dq_args_add_int(args, DUEQ_DELAY_MS_MAX * 1000);
     for (size_t i = 0; i < count; i++) {
-        const member *m = &w->members[order[i]];
-        dq_args_add(args, m->id, ID_LEN);
+        const dq_import_member *m = &w->members[order[i]];
+        dq_args_add(args, m->id, DQ_IMPORT_ID_LEN);
         dq_args_add(args, m->bytes, m->len);
     }
     return !args->failed;
@@ -203,7 +186,7 @@ static int meaning(int given, bool resent)
 /* What became of a member is no failure of the call. */
 static int decode(void *of, dq_request *request, const size_t *order, size_t count)
 {
-    work *w = of;
+    dq_import_work *w = of;
     if (dq_reply_count(request->reply) != count + 1) return DUEQ_EPROTO;
     for (size_t i = 0; i < count; i++) {
         int given = (int)dq_reply_int(dq_reply_at(request->reply, i + 1), DUEQ_EPROTO);
@@ -214,17 +197,17 @@ static int decode(void *of, dq_request *request, const size_t *order, size_t cou
     return (int)count;
 }
 
-static int move(work *w)
+static int move(dq_import_work *w)
 {
     static const dq_family family = {
         .script = &dq_script_import,
         .absent = DUEQ_OK,
-        .partition = partition,
-        .size = size,
+        .partition = dq_import_partition,
+        .size = dq_import_size,
         .add_keys = add_keys,
         .encode = encode,
         .decode = decode,
-        .outcome = outcome,
+        .outcome = dq_import_outcome,
     };
     dueq *handle = w->import->handle;
     return dq_fanout(handle, w->import->queue, &family, w, w->count,
@@ -233,27 +216,62 @@ static int move(work *w)
 
 /* ---- What would be done ---- */
 
-static int payload_max_of(const dq_import *import, int64_t *payload_max)
+static size_t longest_of(const dq_import_work *w)
 {
-    dq_queue *queue;
-    dueq *handle = import->handle;
+    size_t longest = 0;
+    for (size_t i = 0; i < w->count; i++)
+        if (w->members[i].len > longest) longest = w->members[i].len;
+    return longest;
+}
+
+/* What the handle knows of it may be out of date, and is looked up again before it refuses one. */
+static int payload_max_of(const dq_import_work *w, int64_t *payload_max)
+{
+    dueq *handle = w->import->handle;
+    int64_t deadline_us = dq_handle_deadline_us(handle, 0);
     *payload_max = dq_settings_default().payload_max;
-    int rc = dq_queue_find(handle, import->queue, dq_handle_deadline_us(handle, 0), &queue);
-    if (rc == DUEQ_OK) *payload_max = queue->payload_max;
-    return rc < 0 ? rc : DUEQ_OK;
+    for (int look = 0; look < 2; look++) {
+        dq_queue *queue;
+        if (look) dq_queue_forget(handle, w->import->queue);
+        int rc = dq_queue_find(handle, w->import->queue, deadline_us, &queue);
+        if (rc != DUEQ_OK) return rc < 0 ? rc : DUEQ_OK;
+        *payload_max = queue->payload_max;
+        if (longest_of(w) <= (size_t)*payload_max) break;
+    }
+    return DUEQ_OK;
+}
+
+int dq_import_foretell(dq_import_work *w)
+{
+    int64_t payload_max;
+    int64_t latest_ms = dq_link_server_ms(w->import->handle->link) + DUEQ_DELAY_MS_MAX;
+    double unit_ms = (double)dq_import_unit_us(w->import) / 1e3;
+    int rc = payload_max_of(w, &payload_max);
+    for (size_t i = 0; i < w->count; i++) {
+        dq_import_member *m = &w->members[i];
+        double due_ms = m->score * unit_ms;
+        bool dated = due_ms <= (double)latest_ms && due_ms > -HUGE_VAL;
+        m->outcome = rc;
+        m->given = m->len > (size_t)payload_max ? DUEQ_ELIMIT : dated ? DUEQ_OK : DUEQ_EINVAL;
+    }
+    return rc;
+}
+
+static bool is_held(const dq_request *request)
+{
+    if (request->outcome != DUEQ_OK) return true;
+    if (dq_reply_status(request->reply) == DUEQ_MISSING) return false;
+    const valkeyReply *holder = dq_reply_at(request->reply, 1);
+    return !holder || !dq_reply_is_text(holder) || strcmp(holder->str, DQ_IMPORT_LOCK) != 0;
 }
 
 /* Who holds each member's lock; clear the requests. */
-static int ask_locks(const work *w, dq_request *requests)
+static int ask_locks(const dq_import_work *w, dq_request *requests)
 {
     dueq *handle = w->import->handle;
-    const char *prefix = w->import->options->lock_prefix;
-    if (!prefix) return DUEQ_OK;
     for (size_t i = 0; i < w->count; i++) {
-        requests[i].key = w->import->zset;
-        dq_args_add_text(&requests[i].args, "GET");
-        add_lock(&requests[i].args, prefix, &w->members[i]);
-        if (requests[i].args.failed)
+        requests[i].script = &dq_script_lock_holder;
+        if (!dq_import_add_lock(&requests[i].args, w->import->options->lock_prefix, &w->members[i]))
             return dq_fault_set(&handle->fault, DUEQ_ENOMEM, "out of memory");
     }
     int rc = dq_link_exchange(handle->link, requests, w->count, dq_handle_deadline_us(handle, 0),
@@ -265,50 +283,40 @@ static int ask_locks(const work *w, dq_request *requests)
     return rc;
 }
 
-static bool is_held(const dq_request *request)
+static int look_at_locks(dq_import_work *w)
 {
-    if (request->outcome != DUEQ_OK) return true;
-    const valkeyReply *holder = request->reply;
-    return holder && dq_reply_is_text(holder) && strcmp(holder->str, LOCK_VALUE) != 0;
-}
-
-static int foretell_one(const work *w, const member *m, const dq_request *lock, int64_t payload_max)
-{
-    double latest_ms = (double)(dq_link_server_ms(w->import->handle->link) + DUEQ_DELAY_MS_MAX);
-    if (w->import->options->lock_prefix && is_held(lock)) return DUEQ_HELD;
-    if (m->len > (size_t)payload_max) return DUEQ_ELIMIT;
-    double due_ms = m->score * ((double)unit_us(w) / 1e3);
-    return due_ms <= latest_ms && due_ms > -HUGE_VAL ? DUEQ_OK : DUEQ_EINVAL;
-}
-
-static int foretell(work *w)
-{
-    int64_t payload_max;
     dq_request *locks = calloc(w->count + 1, sizeof *locks);
     if (!locks) return dq_fault_set(&w->import->handle->fault, DUEQ_ENOMEM, "out of memory");
-    int rc = payload_max_of(w->import, &payload_max);
-    if (rc == DUEQ_OK) rc = ask_locks(w, locks);
+    int rc = ask_locks(w, locks);
     for (size_t i = 0; i < w->count; i++) {
-        member *m = &w->members[i];
-        m->outcome = rc;
-        if (rc == DUEQ_OK) m->given = foretell_one(w, m, &locks[i], payload_max);
+        w->members[i].outcome = rc;
+        if (rc == DUEQ_OK && is_held(&locks[i])) w->members[i].given = DUEQ_HELD;
         dq_request_clear(&locks[i]);
     }
     free(locks);
     return rc;
 }
 
+static int rehearse(dq_import_work *w)
+{
+    int rc = dq_import_foretell(w);
+    return rc == DUEQ_OK && w->import->options->lock_prefix ? look_at_locks(w) : rc;
+}
+
 /* ---- The page ---- */
 
-int dq_import_page(const dq_import *import, const valkeyReply *page, dq_import_counts *counts)
+int dq_import_page(dq_import *import, const valkeyReply *page, dq_import_counts *counts)
 {
-    work w = {.import = import};
+    dq_import_work w;
     dq_fault *fault = &import->handle->fault;
     dq_fault_clear(fault);
-    int rc = fill(&w, page) ? check_unit(&w) : dq_fault_set(fault, DUEQ_ENOMEM, "out of memory");
+    int rc =
+        fill(&w, import, page) ? check_unit(&w) : dq_fault_set(fault, DUEQ_ENOMEM, "out of memory");
     if (rc == DUEQ_OK && w.count) {
-        rc = import->options->dry_run ? foretell(&w) : move(&w);
-        count_outcomes(&w, counts);
+        rc = import->options->dry_run                   ? rehearse(&w)
+             : dq_link_is_cluster(import->handle->link) ? dq_import_by_way(&w, counts)
+                                                        : move(&w);
+        dq_import_count(&w, counts);
     }
     free(w.members);
     return rc;

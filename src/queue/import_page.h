@@ -1,5 +1,6 @@
 /* One page of an import: members as they were read, each judged and moved by the server. Knows
- * nothing of the pages before and after. */
+ * nothing of the pages before and after. On one server a script moves them (lua/import.lua); in a
+ * cluster they lie aside on the way (import_aside.c). */
 #ifndef DQ_QUEUE_IMPORT_PAGE_H
 #define DQ_QUEUE_IMPORT_PAGE_H
 
@@ -11,6 +12,7 @@ typedef struct dq_import {
     const char *zset;
     const char *queue;
     const dueq_import_options *options; /* filled in */
+    int64_t page_floor; /* in a cluster: no page that is put aside has a number below */
 } dq_import;
 
 /* What became of a page's members. Those that were no longer in the ZSET are in `count` alone. */
@@ -28,6 +30,9 @@ double dq_import_score(const valkeyReply *reply);
 
 /* Moves a page's members, or says what would be done (dry_run). DUEQ_OK or negative; *counts tells
  * what was done in either case. */
-int dq_import_page(const dq_import *import, const valkeyReply *page, dq_import_counts *counts);
+int dq_import_page(dq_import *import, const valkeyReply *page, dq_import_counts *counts);
+
+/* Brings what an earlier import may have left on its way to its end. DUEQ_OK or negative. */
+int dq_import_resume(dq_import *import, dq_import_counts *counts);
 
 #endif

@@ -1,8 +1,10 @@
-/* The names of a partition's keys: PREFIX:{QUEUE:PARTITION}:KEY, all in one cluster slot. */
+/* The names of a partition's keys: PREFIX:{QUEUE:PARTITION}:KEY, all in one cluster slot; and of keys
+ * that share a slot with another's. */
 #include "queue/keys.h"
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/id.h"
 
@@ -23,6 +25,25 @@ void dq_keys_clear(dq_keys *keys)
 {
     for (int i = 0; i < DQ_KEY_COUNT; i++) free(keys->name[i]);
     *keys = (dq_keys){0};
+}
+
+/* Whether a key has a hash tag, as Redis Cluster finds it: from the first brace to the next closing
+ * one, with something between. */
+static bool has_hash_tag(const char *key)
+{
+    const char *open = strchr(key, '{');
+    const char *close = open ? strchr(open, '}') : NULL;
+    return close && close > open + 1;
+}
+
+bool dq_key_has_neighbour(const char *key)
+{
+    return has_hash_tag(key) || !strchr(key, '}');
+}
+
+bool dq_key_add_neighbour(dq_buf *out, const char *start, const char *key)
+{
+    return dq_buf_printf(out, has_hash_tag(key) ? "%s%s" : "%s{%s}", start, key);
 }
 
 uint32_t dq_partition_of(const void *id, size_t id_len, uint32_t partition_count)

@@ -6,31 +6,23 @@
 #include <string.h>
 
 #include "base/encode.h"
+#include "queue/keys.h"
 
 #define FENCE_START "dueq:fence:"
 #define MARK " dueq "
 
 /* ---- Keys ---- */
 
-/* Whether a key has a hash tag, as Redis Cluster finds it: from the first brace to the next closing
- * one, with something between. */
-static bool has_hash_tag(const char *name)
-{
-    const char *open = strchr(name, '{');
-    const char *close = open ? strchr(open, '}') : NULL;
-    return close && close > open + 1;
-}
-
 bool dq_lock_name_valid(const char *name)
 {
     size_t len = name ? strnlen(name, DUEQ_LOCK_NAME_MAX + 1) : 0;
     if (len == 0 || len > DUEQ_LOCK_NAME_MAX) return false;
-    return has_hash_tag(name) || !strchr(name, '}');
+    return dq_key_has_neighbour(name);
 }
 
 bool dq_lock_fence_key(dq_buf *key, const char *name)
 {
-    return dq_buf_printf(key, has_hash_tag(name) ? FENCE_START "%s" : FENCE_START "{%s}", name);
+    return dq_key_add_neighbour(key, FENCE_START, name);
 }
 
 /* ---- Values ---- */

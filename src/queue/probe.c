@@ -45,6 +45,7 @@ static const probe probes[] = {
     {true, {"UNLINK", "%h", "%z"}},
     {false, {"HSCAN", "%h", "0"}},
     {false, {"ZSCAN", "%z", "0"}},
+    {false, {"HGETALL", "%h"}},
     {false, {"TYPE", "%h"}},
     {false, {"RENAME", "%l", "%l"}}, /* answers "no such key" where it may be sent */
     {false, {"SET", "%l", "1", "PX", "1"}},

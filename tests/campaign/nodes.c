@@ -167,6 +167,24 @@ static void note_unasked(campaign *c, shard *s, int promoted)
     faults_end(c, fault);
 }
 
+static void tell_unsettled(const campaign *c, const shard *s)
+{
+    char text[1024];
+    int len = snprintf(text, sizeof text, "server %d is the master; sentinels name", s->master);
+    for (size_t i = 0; c->sentinels != NULL && i < SENTINELS; i++) {
+        len += snprintf(text + len, sizeof text - (size_t)len, " %zu",
+                        sentinel_master(c->sentinels, i));
+    }
+    for (int i = 0; i < s->count; i++) {
+        const char *what = !is_up(s->servers[i])            ? "is down"
+                           : nodes_is_master(s->servers[i]) ? "is a master"
+                           : follows(s, i)                  ? "follows"
+                                                            : "does not follow";
+        len += snprintf(text + len, sizeof text - (size_t)len, "; server %d %s", i, what);
+    }
+    fail_msg("not settled within %d ms: %s", FAILOVER_MS, text);
+}
+
 void nodes_settle(campaign *c, shard *s)
 {
     int64_t deadline_ms = until_now_ms() + FAILOVER_MS;
@@ -174,7 +192,7 @@ void nodes_settle(campaign *c, shard *s)
         int promoted = find_promoted(c, s);
         if (promoted >= 0) note_unasked(c, s, promoted);
         crew_resume(c, false);
-        if (!until_again(deadline_ms)) fail_msg("they do not agree on server %d", s->master);
+        if (!until_again(deadline_ms)) tell_unsettled(c, s);
     }
     if (c->cluster != NULL) cluster_await_ok(c->cluster);
 }

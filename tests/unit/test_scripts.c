@@ -17,7 +17,7 @@
 #include "queue/handle.h"
 #include "scripts.h"
 
-enum { SCRIPT_COUNT = 27 };
+enum { SCRIPT_COUNT = 30 };
 
 static const dq_script *const scripts[SCRIPT_COUNT] = {
     &dq_script_cancel,
@@ -29,6 +29,7 @@ static const dq_script *const scripts[SCRIPT_COUNT] = {
     &dq_script_extend,
     &dq_script_get,
     &dq_script_import,
+    &dq_script_import_put,
     &dq_script_list,
     &dq_script_purge,
     &dq_script_push,
@@ -40,6 +41,8 @@ static const dq_script *const scripts[SCRIPT_COUNT] = {
     &dq_script_stats,
     &dq_script_take,
     /* with keys of their own */
+    &dq_script_import_drop,
+    &dq_script_import_take,
     &dq_script_lock_acquire,
     &dq_script_lock_claim,
     &dq_script_lock_count,
