@@ -1,5 +1,5 @@
 # Completion of dueq(1) for fish. Commands and options come from the program's own --help, names of
-# queues from the server, if one is named by DUEQ_URL or the private one already runs.
+# queues from the server, if one is named by --url or DUEQ_URL or the private one already runs.
 
 function __dueq_commands
     dueq --help 2>/dev/null | awk '/^  [a-z]/ {
@@ -52,7 +52,11 @@ function __dueq_options
 end
 
 function __dueq_queues
+    set --local words (commandline --tokenize --cut-at-cursor --current-process)
     set --local url $DUEQ_URL
+    if set --local at (contains --index -- --url $words)
+        set url $words[(math $at + 1)]
+    end
     if test -z "$url"
         dueq server status >/dev/null 2>&1; or return
         set url local:

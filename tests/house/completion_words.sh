@@ -4,7 +4,21 @@
 
 : "${DUEQ:=$DUEQ_BUILD/dueq}"
 unset DUEQ_URL
-export XDG_STATE_HOME=/nonexistent # no private server: nothing is asked of one
+export XDG_STATE_HOME=/nonexistent # no private server runs
+
+# The program, with a server of its own that has two queues.
+make_scratch
+# shellcheck disable=SC2154 # set by make_scratch
+mkdir "$scratch/bin"
+cat >"$scratch/bin/dueq" <<END
+#!/bin/sh
+case \$* in
+"--url unix:/its/own --json queues") printf '{"queue":"%s"}\n' mail news ;;
+*) exec '$DUEQ' "\$@" ;;
+esac
+END
+chmod +x "$scratch/bin/dueq"
+DUEQ=$scratch/bin/dueq
 
 # has WHAT LIST WORD…
 has() {
@@ -28,6 +42,10 @@ check_offers() {
     has "a command after a server's URL" "$(offers --url unix:/nonexistent pus)" push
     has "kinds of URL" "$(offers --url '')" redis:// redis-cluster:// unix: local:
     has "kinds of URL, after a command" "$(offers push --url '')" redis:// redis-cluster:// unix: local:
+    same "queues of the server that is named" "mail news" "$(offers push --url unix:/its/own '')"
+    same "queues of the server named before" "news" "$(offers --url unix:/its/own queue delete n)"
+    same "queues of the server in DUEQ_URL" "mail" "$(DUEQ_URL=unix:/its/own offers work m)"
+    same "no queue where a duration is due" "" "$(offers push --url unix:/its/own --in '')"
     has "options of push" "$(offers push --)" --in --at --id --header --if-exists --max-attempts \
         --lines --ndjson --url --json
     has "options of queue create" "$(offers queue create --)" --partitions --json

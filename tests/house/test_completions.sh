@@ -15,8 +15,7 @@ offers() {
 }
 
 check_offers
-make_scratch
-# shellcheck disable=SC2154 # set by make_scratch
+# shellcheck disable=SC2154 # scratch is set by make_scratch
 touch "$scratch/secret"
 same "a file" "$scratch/secret" "$(offers work --http-secret-file "$scratch/s")"
 

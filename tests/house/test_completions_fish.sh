@@ -6,8 +6,7 @@ set -euo pipefail
 . "$(dirname "$0")/completion_words.sh"
 command -v fish >/dev/null || skip "no fish to complete in"
 
-make_scratch
-# shellcheck disable=SC2154 # set by make_scratch
+# shellcheck disable=SC2154 # scratch is set by make_scratch
 export HOME=$scratch XDG_CONFIG_HOME=$scratch XDG_DATA_HOME=$scratch
 PATH=$(dirname "$DUEQ"):$PATH # the program goes by its name here
 export PATH

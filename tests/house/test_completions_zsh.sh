@@ -8,8 +8,7 @@ zsh -f -c 'zmodload zsh/zpty' 2>/dev/null || skip "no zsh (with its module zpty)
 
 # zsh completes in its line editor alone: one on a pseudo-terminal begins with $TYPED in its line, writes
 # down what is offered for it, and ends.
-make_scratch
-# shellcheck disable=SC2154 # set by make_scratch
+# shellcheck disable=SC2154 # scratch is set by make_scratch
 export ZDOTDIR=$scratch DUEQ_SOURCE
 cat >"$scratch/.zshrc" <<'END'
 fpath=($DUEQ_SOURCE/completions $fpath)
