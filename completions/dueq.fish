@@ -1,5 +1,5 @@
 # Completion of dueq(1) for fish. Commands and options come from the program's own --help, names of
-# queues from the server, if one is named by DUEQ_URL or the private one already runs.
+# queues from the server, if one is named by --url or DUEQ_URL or the private one already runs.
 
 function __dueq_commands
     dueq --help 2>/dev/null | awk '/^  [a-z]/ {
@@ -42,7 +42,7 @@ function __dueq_next_commands
 end
 
 function __dueq_options
-    set --local command (string split ' ' -- (__dueq_command))
+    set --local command (string split --no-empty ' ' -- (__dueq_command))
     dueq $command --help 2>/dev/null | awk '/^  (-[A-Za-z], +)?--[a-z]/ {
         match($0, /--[a-z][a-z-]*/)
         name = substr($0, RSTART, RLENGTH); rest = substr($0, RSTART + RLENGTH)
@@ -52,7 +52,11 @@ function __dueq_options
 end
 
 function __dueq_queues
+    set --local words (commandline --tokenize --cut-at-cursor --current-process)
     set --local url $DUEQ_URL
+    if set --local at (contains --index -- --url $words)
+        set url $words[(math $at + 1)]
+    end
     if test -z "$url"
         dueq server status >/dev/null 2>&1; or return
         set url local:
@@ -63,24 +67,48 @@ end
 
 function __dueq_wants_queue
     set --local command (__dueq_command)
+    not __dueq_value; or return 1
     __dueq_commands | string match --quiet --regex "^$command\\t"; or return 1
     not string match --quiet --regex '^(server|doctor|demo|bench|lock|import|queues|help)' -- $command
 end
 
-# Whether a value of that option is being typed.
+# What stands behind --, when it is a command line of its own.
+function __dueq_rest
+    set --local words (commandline --tokenize --cut-at-cursor --current-process)
+    set --local dashes (contains --index -- -- $words); or return 1
+    contains -- (__dueq_command) work lock; or return 1
+    echo (string escape -- $words[(math $dashes + 1)..-1]) (commandline --current-token)
+end
+
+# Whether a value of that option is being typed, and of any that has one.
 function __dueq_value_of
     contains -- (commandline --tokenize --cut-at-cursor --current-process)[-1] $argv
 end
+function __dueq_value
+    set --local option (commandline --tokenize --cut-at-cursor --current-process)[-1]
+    set --local command (string split --no-empty ' ' -- (__dueq_command))
+    string match --quiet --regex '^--[a-z]' -- $option; or return 1
+    dueq $command --help 2>/dev/null | string match --quiet --regex "^  (-[A-Za-z], +)?$option [A-Z]"
+end
 
 complete --command dueq --no-files
-complete --command dueq --condition '__dueq_value_of --log-format' --arguments 'logfmt json'
+complete --command dueq --condition '__dueq_value_of --url' \
+    --arguments 'redis:// rediss:// redis-cluster:// redis-sentinel:// unix: local:'
+complete --command dueq --condition '__dueq_value_of --if-exists' \
+    --arguments 'keep replace earliest latest fail'
+complete --command dueq --condition '__dueq_value_of --durability' --arguments 'none replicas:1 fsync'
+complete --command dueq --condition '__dueq_value_of --state' --arguments 'waiting ready leased dead'
 complete --command dueq --condition '__dueq_value_of --unit' --arguments 's ms'
 complete --command dueq --condition '__dueq_value_of --into' --arguments '(__dueq_queues)'
+complete --command dueq --condition '__dueq_value_of --log-format' --arguments 'logfmt json'
 complete --command dueq --condition '__dueq_value_of --log-level' --arguments 'error warn info debug'
+complete --command dueq --condition '__dueq_value_of --lost-signal' \
+    --arguments '(kill -l | string split " ")'
 complete --command dueq --condition '__dueq_value_of --http-ca --http-secret-file' --force-files
-complete --command dueq --arguments '(__dueq_next_commands)'
-complete --command dueq --condition 'string match --quiet -- "-*" (commandline --current-token)' \
-    --arguments '(__dueq_options)'
+complete --command dueq --condition 'not __dueq_value' --arguments '(__dueq_next_commands)'
+complete --command dueq --arguments '(__dueq_options)' \
+    --condition 'not __dueq_rest; and string match --quiet -- "-*" (commandline --current-token)'
 complete --command dueq --condition __dueq_wants_queue --arguments '(__dueq_queues)'
 complete --command dueq --condition 'test (__dueq_command) = bench' \
     --arguments 'push work lateness mix burst memory idle scale'
+complete --command dueq --condition __dueq_rest --arguments '(complete --do-complete (__dueq_rest))'

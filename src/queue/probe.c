@@ -92,13 +92,30 @@ static void add_name(dq_buf *names, const probe *p)
                   sub ? p->words[1] : "");
 }
 
+static void add_keys(dq_buf *names, const char *prefix)
+{
+    dq_buf_printf(names, "%severy command on keys that begin with %s:", names->len ? ", " : "",
+                  prefix);
+}
+
+/* Then the ACL has another pattern than the prefix, and to name the commands would mislead. */
+static bool refuses_keys(const dq_request *requests, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (requests[i].key && requests[i].outcome != DUEQ_EDENIED) return false;
+    }
+    return true;
+}
+
 /* Sorts what was refused from what was answered; anything but a refusal by the ACL is fine here. */
 static int judge(const dq_request *requests, const probe *const *asked, size_t count, int failed,
                  dq_buf *needed, dq_buf *useful)
 {
+    bool keys_refused = refuses_keys(requests, count);
     for (size_t i = 0; i < count; i++) {
         int rc = requests[i].outcome;
-        if (rc == DUEQ_EDENIED) add_name(asked[i]->needed ? needed : useful, asked[i]);
+        bool named = rc == DUEQ_EDENIED && !(keys_refused && requests[i].key);
+        if (named) add_name(asked[i]->needed ? needed : useful, asked[i]);
         if (rc == DUEQ_ECONNECT || rc == DUEQ_ETIMEOUT || rc == DUEQ_EUNSURE) return failed;
     }
     return DUEQ_OK;
@@ -122,6 +139,7 @@ int dq_probe_commands(dueq *handle, int64_t deadline_us, dq_buf *needed, dq_buf 
     if (fine) {
         rc = dq_link_exchange(handle->link, requests, count, deadline_us, &handle->fault);
         rc = judge(requests, asked, count, rc, needed, useful);
+        if (refuses_keys(requests, count)) add_keys(needed, handle->url.prefix);
     }
     for (size_t i = 0; i < count; i++) dq_request_clear(&requests[i]);
     free(requests);

@@ -7,7 +7,7 @@
 
 /* Tries every command once. `needed` and `useful` get the names of those the server's ACL refuses,
  * with commas between: without the needed ones nothing works, without the useful ones little is
- * lost. Negative when the trial could not be made. */
+ * lost. Where it refuses the keys, that is said in place of the commands. Negative when the trial could not be made. */
 int dq_probe_commands(dueq *handle, int64_t deadline_us, dq_buf *needed, dq_buf *useful);
 
 #endif

@@ -3,7 +3,6 @@
 #include "wire/answer.h"
 
 #include <ctype.h>
-#include <stdbool.h>
 #include <string.h>
 
 #define TOLD_LEN_MAX 300u /* bytes of the server's own text that a message repeats */
@@ -12,6 +11,10 @@ typedef struct entry {
     const char *start; /* the text begins with it, and no letter or digit follows */
     dq_answer answer;
 } entry;
+
+/* Valkey says "No permissions to access a key" and no more. */
+static const char forbidden[] =
+    "the server's ACL does not permit it; dueq doctor names what it must allow";
 
 /* Longer beginnings stand before shorter ones that they contain. */
 static const entry table[] = {
@@ -59,9 +62,9 @@ static const entry table[] = {
     {"ERR Client sent AUTH",
      {DUEQ_EAUTH, DQ_REMEDY_NONE, "a password was given, but the server has none set"}},
     {"ERR AUTH", {DUEQ_EAUTH, DQ_REMEDY_NONE, "a password was given, but the server has none set"}},
-    {"NOPERM", {DUEQ_EDENIED, DQ_REMEDY_NONE, NULL}},
-    {"ERR The user executing the script can't", {DUEQ_EDENIED, DQ_REMEDY_NONE, NULL}},
-    {"ERR ACL failure in script", {DUEQ_EDENIED, DQ_REMEDY_NONE, NULL}}, /* Valkey 9 */
+    {"NOPERM", {DUEQ_EDENIED, DQ_REMEDY_NONE, forbidden}},
+    {"ERR The user executing the script can't", {DUEQ_EDENIED, DQ_REMEDY_NONE, forbidden}},
+    {"ERR ACL failure in script", {DUEQ_EDENIED, DQ_REMEDY_NONE, forbidden}}, /* Valkey */
     {"DENIED", {DUEQ_EDENIED, DQ_REMEDY_NONE, "the server accepts only local clients"}},
     {"WRONGTYPE", {DUEQ_ECORRUPT, DQ_REMEDY_NONE, "a key of the queue has another type"}},
 };
@@ -117,6 +120,24 @@ dq_answer dq_answer_of(const char *text, size_t len)
     return found == NULL ? unknown : found->answer;
 }
 
+bool dq_answer_is_of_acl(dq_answer answer)
+{
+    return answer.meaning == forbidden;
+}
+
+/* The length without " script: SHA, on @user_script:3.", which is of use to nobody once understood. */
+static size_t len_without_place(const char *text, size_t len)
+{
+    static const char mark[] = " script: ", place[] = "@user_script:";
+    const char *end = memmem(text, len, place, sizeof place - 1), *found = NULL;
+    if (end == NULL) return len;
+    for (const char *at = text;
+         (at = memmem(at, (size_t)(end - at), mark, sizeof mark - 1)) != NULL;) {
+        found = at++;
+    }
+    return found == NULL ? len : (size_t)(found - text);
+}
+
 int dq_answer_tell(dq_fault *fault, const char *text, size_t len)
 {
     dq_answer answer = dq_answer_of(text, len);
@@ -124,8 +145,7 @@ int dq_answer_tell(dq_fault *fault, const char *text, size_t len)
         return dq_fault_set(fault, answer.outcome, "the server answered: %.*s",
                             (int)(len < TOLD_LEN_MAX ? len : TOLD_LEN_MAX), text);
     }
-    const char *where = memmem(text, len, " script: ", 9); /* of use to nobody once understood */
-    size_t told_len = where == NULL ? len : (size_t)(where - text);
+    size_t told_len = len_without_place(text, len);
     return dq_fault_set(fault, answer.outcome, "%s: %.*s", answer.meaning,
                         (int)(told_len < TOLD_LEN_MAX ? told_len : TOLD_LEN_MAX), text);
 }

@@ -3,6 +3,7 @@
 #ifndef DQ_WIRE_ANSWER_H
 #define DQ_WIRE_ANSWER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/fault.h"
@@ -25,6 +26,9 @@ typedef struct dq_answer {
 /* `text` is an error reply without its leading '-': "NOSCRIPT No matching script", … Errors that
  * a script raises keep their first word when redis.call raised them. */
 dq_answer dq_answer_of(const char *text, size_t len);
+
+/* Whether the server's ACL forbids this one command or key; it may allow others. */
+bool dq_answer_is_of_acl(dq_answer answer);
 
 /* Notes what the error means, and the server's own words, as a failure; returns its outcome. */
 int dq_answer_tell(dq_fault *fault, const char *text, size_t len);

@@ -124,7 +124,7 @@ static int hear_nicety_refused(greeting *g, const char *command, const valkeyRep
     }
     dq_answer answer = dq_answer_of(reply->str, reply->len);
     bool forbidden = answer.outcome == DUEQ_ESERVER || answer.outcome == DUEQ_EREADONLY ||
-                     (answer.outcome == DUEQ_EDENIED && answer.meaning == NULL) ||
+                     dq_answer_is_of_acl(answer) ||
                      (answer.outcome == DUEQ_EUNREADY && answer.remedy == DQ_REMEDY_AGAIN);
     return forbidden ? DUEQ_OK : tell_refusal(g, command, reply, fault);
 }

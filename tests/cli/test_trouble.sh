@@ -60,12 +60,15 @@ has_not "the password" "$(cat "$tmp/err")" wrong@
 run --url "unix://limited:pw@$tmp/auth.sock" push mail x
 ends 1 "evalsha"
 run --url "unix://elsewhere:pw@$tmp/auth.sock" push mail x
-ends 1 "no permissions"
+ends 1 "the server's ACL does not permit it"
 run --url "unix://default:secret@$tmp/auth.sock" push mail x
 ok
 run --url "unix://limited:pw@$tmp/auth.sock" doctor
 is "status" "$status" 1
-out_has EVALSHA
+out_has "the ACL refuses EVAL, EVALSHA"
+run --url "unix://elsewhere:pw@$tmp/auth.sock" doctor
+is "status" "$status" 1
+out_has "the ACL refuses every command on keys that begin with dueq:"
 
 # ---- a key of another type
 run push typed x -q

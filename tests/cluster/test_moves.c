@@ -85,6 +85,12 @@ static void a_moved_slot_is_followed(void **state)
     assert_sound(c);
 }
 
+/* One key by its name: in which order a node lists the keys of a slot is its own affair. */
+static void migrate_key(cluster *c, const char *key, size_t from, size_t to)
+{
+    server_do(c->nodes[from], "MIGRATE 127.0.0.1 %d %s 0 5000", server_port(c->nodes[to]), key);
+}
+
 /* A slot half moved: what is there already is asked for there, once; what is torn is waited for. */
 static void a_slot_half_moved_is_waited_out(void **state)
 {
@@ -94,7 +100,8 @@ static void a_slot_half_moved_is_waited_out(void **state)
     int slot = cluster_slot("q", 7);
     size_t from = cluster_owner(c, 0, slot), to = (from + 2) % 3;
     cluster_migrate_begin(c, slot, from, to);
-    assert_int_equal(cluster_migrate_keys(c, slot, from, to, 3), 3);
+    migrate_key(c, "dueq:{q:7}:meta", from, to);
+    migrate_key(c, "dueq:{q:7}:body", from, to);
 
     dueq *hasty = NULL;
     char url[8300];

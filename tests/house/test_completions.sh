@@ -1,61 +1,22 @@
 #!/usr/bin/env bash
-# Completion offers every command, and the options of each, as the program's own help has them.
+# Completion in bash offers every command, and the options of each, as the program's own help has them.
 set -euo pipefail
 . "$(dirname "$0")/common.sh"
-: "${DUEQ:=$DUEQ_BUILD/dueq}"
+# shellcheck source=tests/house/completion_words.sh
+. "$(dirname "$0")/completion_words.sh"
 # shellcheck source=completions/dueq.bash
 . "$DUEQ_SOURCE/completions/dueq.bash"
 
-unset DUEQ_URL
-export XDG_STATE_HOME=/nonexistent # no private server: nothing is asked of one
-
-# offers WORD…: what is offered for the last word, on one line, sorted
 offers() {
     COMP_WORDS=("$DUEQ" "$@")
     COMP_CWORD=$#
     _dueq
     ((${#COMPREPLY[@]} == 0)) || printf '%s\n' "${COMPREPLY[@]}" | sort | paste -sd ' '
 }
-# has WHAT LIST WORD…
-has() {
-    local what=$1 list=$2 word
-    shift 2
-    for word in "$@"; do
-        [[ " $list " == *" $word "* ]] || fail "$what: $word is offered (offered: $list)"
-    done
-}
 
-has "commands" "$(offers '')" push take 'done' retry release extend get cancel reschedule ls dead \
-    queue queues stats work lock doctor fsck import demo server
-has "of queue" "$(offers queue '')" create config pause resume purge delete
-has "of dead" "$(offers dead '')" ls redrive drop
-has "of server" "$(offers server '')" start stop status
-same "what begins with pus" "push" "$(offers pus)"
-same "a word no command begins with" "" "$(offers zzz)"
-has "global options" "$(offers --)" --url --json --help --version
-has "options of push" "$(offers push --)" --in --at --id --header --if-exists --max-attempts --lines \
-    --ndjson --url --json
-has "options of queue create" "$(offers queue create --)" --partitions --json
-has "policies" "$(offers push --if-exists '')" keep replace earliest latest fail
-has "levels of durability" "$(offers push --durability '')" none replicas:1 fsync
-has "kinds of bench" "$(offers bench '')" push work lateness mix burst memory idle scale
-has "states" "$(offers ls --state '')" waiting ready leased dead
-has "options of work" "$(offers work --)" --prefetch --stdio --window --http --http-secret-file --http-ca \
-    --lost-signal --log-format --log-level
-same "forms of the log" "json logfmt" "$(offers work --log-format '')"
-same "levels of the log" "debug error info warn" "$(offers work --log-level '')"
-has "signals" "$(offers work --lost-signal US)" USR1 USR2
-make_scratch
-# shellcheck disable=SC2154 # set by make_scratch
+check_offers
+# shellcheck disable=SC2154 # scratch is set by make_scratch
 touch "$scratch/secret"
 same "a file" "$scratch/secret" "$(offers work --http-secret-file "$scratch/s")"
-same "a duration" "" "$(offers push --in '')"
-has "options of lock" "$(offers lock --)" --ttl --wait --owner --signal --grace --conflict-exit-code --url
-has "options of import" "$(offers import --)" --zset --into --unit --lock-prefix --no-locks --lock-keep --wait \
-    --follow --poll --page --dry-run
-same "units" "ms s" "$(offers import --unit '')"
-same "an operand of import" "" "$(offers import '')"
-same "a lock's name" "" "$(offers lock '')"
-has "a program to run under a lock" "$(offers lock nightly -- tru)" true
 
 verdict

@@ -152,16 +152,22 @@ static bool answers(test_server *s)
     return up;
 }
 
-static void print_log_tail(const test_server *s)
+static void read_log_tail(const test_server *s, char tail[static LOG_TAIL_LEN + 1])
 {
     char path[FOLDER_PATH_SIZE + 16];
-    char tail[LOG_TAIL_LEN + 1];
     snprintf(path, sizeof path, "%s/server.log", s->folder.path);
+    tail[0] = '\0';
     FILE *file = fopen(path, "re");
     if (file == NULL) return;
     if (fseek(file, -LOG_TAIL_LEN, SEEK_END) < 0) rewind(file);
     tail[fread(tail, 1, LOG_TAIL_LEN, file)] = '\0';
     fclose(file);
+}
+
+static void print_log_tail(const test_server *s)
+{
+    char tail[LOG_TAIL_LEN + 1];
+    read_log_tail(s, tail);
     print_error("the end of the server's log:\n%s\n", tail);
 }
 
@@ -198,16 +204,22 @@ static void choose_ports(test_server *s, const server_options *options)
     }
 }
 
+static test_server *make_server(void)
+{
+    test_server *s = calloc(1, sizeof *s);
+    if (s == NULL) fail_msg("out of memory");
+    folder_make(&s->folder);
+    snprintf(s->socket, sizeof s->socket, "%s/s.sock", s->folder.path);
+    snprintf(s->url, sizeof s->url, "unix:%s", s->socket);
+    return s;
+}
+
 test_server *server_start(const server_options *options)
 {
     static const server_options DEFAULTS;
     if (options == NULL) options = &DEFAULTS;
-    test_server *s = calloc(1, sizeof *s);
-    if (s == NULL) fail_msg("out of memory");
+    test_server *s = make_server();
     s->sentinel = options->sentinel;
-    folder_make(&s->folder);
-    snprintf(s->socket, sizeof s->socket, "%s/s.sock", s->folder.path);
-    snprintf(s->url, sizeof s->url, "unix:%s", s->socket);
 
     bool ports = options->tcp || options->tls_cert_file != NULL;
     for (int tries = ports ? PORT_TRIES : 1; tries > 0; tries--) {
@@ -218,6 +230,20 @@ test_server *server_start(const server_options *options)
     }
     explain_end(s);
     return NULL;
+}
+
+/* Asked for a TLS port without a certificate it ends in any case; its log says for want of which. */
+bool server_has_tls(void)
+{
+    char log[LOG_TAIL_LEN + 1];
+    test_server *s = make_server();
+    write_config(s, &(server_options){.config = "tls-port 1\n"});
+    spawn(s);
+    if (wait_until_up(s)) fail_msg("the test's server bears a TLS port without a certificate");
+    read_log_tail(s, log);
+    server_free(s);
+    return strstr(log, "Failed finding TLS support") == NULL &&
+           strstr(log, "Bad directive") == NULL;
 }
 
 /* ---- What can happen to it ------------------------------------------------------------------- */

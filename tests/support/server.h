@@ -47,6 +47,8 @@ typedef struct server_options {
 /* Starts a server and returns once it answers. NULL: all defaults. Free it with server_free. */
 test_server *server_start(const server_options *options);
 void server_free(test_server *s); /* in any state; NULL is fine */
+/* Whether it is built with TLS; starts one to see. */
+bool server_has_tls(void);
 
 /* Where it is; all borrowed. A port that was not asked for is 0. */
 const char *server_url(const test_server *s);     /* "unix:/tmp/…/s.sock" */

@@ -107,7 +107,15 @@ static void errors_are_told(void **state)
          "the server is a read-only replica; use its master's address: READONLY You can't write "
          "against a read only replica."},
         {"NOPERM this user has no permissions to run the 'evalsha' command",
-         "the server answered: NOPERM this user has no permissions to run the 'evalsha' command"},
+         "the server's ACL does not permit it; dueq doctor names what it must allow: NOPERM this user "
+         "has no permissions to run the 'evalsha' command"},
+        {"NOPERM No permissions to access a key",
+         "the server's ACL does not permit it; dueq doctor names what it must allow: NOPERM No "
+         "permissions to access a key"},
+        {"ERR ACL failure in script: User u has no permissions to run the 'zadd' command script: ab, "
+         "on @user_script:21.",
+         "the server's ACL does not permit it; dueq doctor names what it must allow: ERR ACL failure "
+         "in script: User u has no permissions to run the 'zadd' command"},
         {"ERR a\r\nb", "the server answered: ERR a\\r\\nb"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
