@@ -139,7 +139,7 @@ int nodes_await_promotion(campaign *c, const shard *s);
 void nodes_promote(campaign *c, shard *s, int server, const history_fault *fault);
 void nodes_set_clock(campaign *c, shard *s, int server); /* while it is down: to another time */
 void nodes_restart(campaign *c, shard *s, int server); /* as a replica, and waits until it is one */
-/* Waits until all that are up follow the master and all sentinels name it. It may be replaced
+/* Waits until all that are up follow the master and all sentinels have it, and rest. It may be replaced
  * meanwhile, which is noted. */
 void nodes_settle(campaign *c, shard *s);
 

@@ -143,7 +143,7 @@ static bool follows(const shard *s, int server)
 static bool is_settled(const campaign *c, const shard *s)
 {
     for (size_t i = 0; c->sentinels != NULL && i < SENTINELS; i++) {
-        if ((int)sentinel_master(c->sentinels, i) != s->master) return false;
+        if (!sentinel_rests(c->sentinels, i, (size_t)s->master)) return false;
     }
     for (int i = 0; i < s->count; i++) {
         if (i != s->master && is_up(s->servers[i]) && !follows(s, i)) return false;
@@ -172,8 +172,9 @@ static void tell_unsettled(const campaign *c, const shard *s)
     char text[1024];
     int len = snprintf(text, sizeof text, "server %d is the master; sentinels name", s->master);
     for (size_t i = 0; c->sentinels != NULL && i < SENTINELS; i++) {
-        len += snprintf(text + len, sizeof text - (size_t)len, " %zu",
-                        sentinel_master(c->sentinels, i));
+        len += snprintf(text + len, sizeof text - (size_t)len, " %zu%s",
+                        sentinel_master(c->sentinels, i),
+                        sentinel_rests(c->sentinels, i, (size_t)s->master) ? "" : " (busy)");
     }
     for (int i = 0; i < s->count; i++) {
         const char *what = !is_up(s->servers[i])            ? "is down"

@@ -375,15 +375,34 @@ size_t sentinel_master(sentinel_set *s, size_t sentinel)
     return found;
 }
 
+/* A field of what a sentinel keeps of the master; yours to free. */
+static char *kept(test_server *sentinel, const char *field)
+{
+    char *value = NULL;
+    valkeyReply *reply = server_command(sentinel, "SENTINEL MASTER mymaster");
+    for (size_t i = 0; i + 1 < reply->elements && !value; i += 2)
+        if (strcmp(reply->element[i]->str, field) == 0) value = strdup(reply->element[i + 1]->str);
+    freeReplyObject(reply);
+    if (!value) fail_msg("a sentinel does not tell the master's %s", field);
+    return value;
+}
+
 static long long config_epoch(test_server *sentinel)
 {
-    long long epoch = -1;
-    valkeyReply *reply = server_command(sentinel, "SENTINEL MASTER mymaster");
-    for (size_t i = 0; i + 1 < reply->elements; i += 2)
-        if (strcmp(reply->element[i]->str, "config-epoch") == 0)
-            epoch = atoll(reply->element[i + 1]->str);
-    freeReplyObject(reply);
+    char *text = kept(sentinel, "config-epoch");
+    long long epoch = atoll(text);
+    free(text);
     return epoch;
+}
+
+bool sentinel_rests(sentinel_set *s, size_t sentinel, size_t server)
+{
+    char *port = kept(s->sentinels[sentinel], "port"),
+         *flags = kept(s->sentinels[sentinel], "flags");
+    bool rests = atoi(port) == server_port(s->servers[server]) && strcmp(flags, "master") == 0;
+    free(port);
+    free(flags);
+    return rests;
 }
 
 size_t sentinel_newest_master(sentinel_set *s)

@@ -88,6 +88,9 @@ sentinel_set *sentinel_start(void);
 void sentinel_free(sentinel_set *s); /* NULL is fine */
 /* Which server a sentinel names; SENTINEL_SERVERS for none of them. */
 size_t sentinel_master(sentinel_set *s, size_t sentinel);
+/* Whether a sentinel has that server for the master, in good order, and no failover under way. One that
+ * is at its end names the new master already; and if that is killed before it is over, it never is. */
+bool sentinel_rests(sentinel_set *s, size_t sentinel, size_t server);
 /* Which one they will all name: one that has not heard of a failover yet still names the old master. */
 size_t sentinel_newest_master(sentinel_set *s);
 
