@@ -329,7 +329,8 @@ int cluster_slot(const char *queue, int partition)
     return dq_crc16(tag, (size_t)len) % CLUSTER_SLOTS;
 }
 
-size_t cluster_owner(cluster *c, size_t seen_by, int slot)
+/* c->count: nobody does. */
+static size_t find_owner(cluster *c, size_t seen_by, int slot)
 {
     size_t owner = c->count;
     valkeyReply *runs = server_command(c->nodes[seen_by], "CLUSTER SLOTS");
@@ -341,7 +342,13 @@ size_t cluster_owner(cluster *c, size_t seen_by, int slot)
             if (server_port(c->nodes[i]) == port || server_tls_port(c->nodes[i]) == port) owner = i;
     }
     freeReplyObject(runs);
-    if (owner == c->count) fail_msg("nobody serves slot %d", slot);
+    return owner;
+}
+
+size_t cluster_owner(cluster *c, size_t seen_by, int slot)
+{
+    size_t owner;
+    UNTIL(FORM_MS, (owner = find_owner(c, seen_by, slot)) < c->count);
     return owner;
 }
 
@@ -373,9 +380,7 @@ void cluster_migrate_end(cluster *c, int slot, size_t to)
         if (i != to && is_up(c->nodes[i]) && cluster_is_master(c, i))
             server_do(c->nodes[i], "CLUSTER SETSLOT %d NODE %s", slot, id);
     free(id);
-    for (size_t i = 0; i < c->count; i++)
-        if (is_up(c->nodes[i])) UNTIL_EQ(FORM_MS, cluster_owner(c, i, slot), to);
-    UNTIL(FORM_MS, agree_on_epoch(c));
+    UNTIL(FORM_MS, all_agree(c));
 }
 
 void cluster_move_slot(cluster *c, int slot, size_t from, size_t to)

@@ -24,6 +24,7 @@ typedef struct cluster {
     test_server *nodes[CLUSTER_NODES_MAX];
     size_t count;
     size_t masters, replicas;
+    int64_t elected_ms[CLUSTER_NODES_MAX]; /* when it last took over, as far as known; 0: never */
     bool tls;
     char cert[4200]; /* TLS: the authority's certificate */
     char url[8192];  /* "redis-cluster://127.0.0.1:PORT,…" */
