@@ -14,19 +14,11 @@
 
 #include <inttypes.h>
 #include <signal.h>
-#include <stdlib.h>
 
 #include "support/contest.h"
 #include "support/server.h"
 
 enum { TTL_MS = 150, SERVERS_MAX = 3 };
-
-static size_t wanted_holds(size_t usual)
-{
-    const char *text = getenv("DUEQ_LOCK_STRESS");
-    size_t wanted = text ? (size_t)strtoull(text, NULL, 10) : 0;
-    return wanted ? wanted : usual;
-}
 
 /* Waits, with an end as soon as a worker has failed: true when all is well. */
 #define UNTIL_OR_FAILED(condition)                              \
@@ -94,13 +86,13 @@ static void stress(size_t server_count, size_t holds_max)
 static void on_one_server(void **state)
 {
     (void)state;
-    stress(1, wanted_holds(3000));
+    stress(1, contest_wanted(3000));
 }
 
 static void on_three_servers(void **state)
 {
     (void)state;
-    stress(3, wanted_holds(4000) / 4);
+    stress(3, contest_wanted(4000) / 4);
 }
 
 int main(void)

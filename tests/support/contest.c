@@ -115,7 +115,7 @@ static void run_worker(contest *all, const char *const *urls, size_t url_count)
 {
     dueq *handle;
     int rc = dueq_open_quorum(&handle, urls, url_count, NULL);
-    while (rc == DUEQ_OK && atomic_load(&all->hold_count) < all->holds_max)
+    while (rc == DUEQ_OK && !atomic_load(&all->stops) && contest_holds(all) < all->holds_max)
         rc = hold_once(all, handle);
     if (rc != DUEQ_OK)
         snprintf(all->failure, sizeof all->failure, "%d: %s", rc, dueq_error(handle));
@@ -124,6 +124,13 @@ static void run_worker(contest *all, const char *const *urls, size_t url_count)
 }
 
 /* ---- All of them ----------------------------------------------------------------------------- */
+
+size_t contest_wanted(size_t usual)
+{
+    const char *text = getenv("DUEQ_LOCK_STRESS");
+    size_t wanted = text ? (size_t)strtoull(text, NULL, 10) : 0;
+    return wanted ? wanted : usual;
+}
 
 contest *contest_make(size_t holds_max, int64_t ttl_ms)
 {
@@ -162,9 +169,20 @@ void contest_start(contest *all, const char *const *urls, size_t url_count)
     }
 }
 
+void contest_stop(contest *all)
+{
+    atomic_store(&all->stops, true);
+}
+
 bool contest_is_over(const contest *all)
 {
-    return *all->failure || atomic_load(&all->hold_count) >= all->holds_max;
+    return *all->failure || contest_holds(all) >= all->holds_max;
+}
+
+size_t contest_holds(const contest *all)
+{
+    size_t holds = atomic_load(&all->hold_count);
+    return holds < all->holds_max ? holds : all->holds_max;
 }
 
 void contest_end(contest *all, bool fine)
@@ -186,10 +204,10 @@ static int by_start(const void *a, const void *b)
 
 size_t contest_overlaps(contest *all)
 {
-    size_t overlaps = 0;
+    size_t overlaps = 0, count = contest_holds(all);
     int64_t end_us = 0;
-    qsort(all->holds, all->holds_max, sizeof *all->holds, by_start);
-    for (size_t i = 0; i < all->holds_max; i++) {
+    qsort(all->holds, count, sizeof *all->holds, by_start);
+    for (size_t i = 0; i < count; i++) {
         if (!all->holds[i].sure) continue;
         overlaps += all->holds[i].from_us < end_us;
         if (all->holds[i].to_us > end_us) end_us = all->holds[i].to_us;
@@ -199,7 +217,7 @@ size_t contest_overlaps(contest *all)
 
 size_t contest_sure_holds(const contest *all)
 {
-    size_t sure = 0;
-    for (size_t i = 0; i < all->holds_max; i++) sure += all->holds[i].sure;
+    size_t sure = 0, count = contest_holds(all);
+    for (size_t i = 0; i < count; i++) sure += all->holds[i].sure;
     return sure;
 }

@@ -5,7 +5,7 @@
  *     contest *all = contest_make(3000, 150);
  *     contest_start(all, urls, 1);
  *     … whatever is to happen meanwhile, until contest_is_over(all) …
- *     contest_end(all);
+ *     contest_end(all, true);
  *     assert_int_equal(contest_overlaps(all), 0);
  *     contest_free(all); */
 #ifndef TESTS_SUPPORT_CONTEST_H
@@ -43,6 +43,7 @@ typedef struct hold {
 typedef struct contest {
     size_t holds_max, pauses_max;
     int64_t ttl_ms;
+    atomic_bool stops; /* no more holds are begun */
     pid_t pids[CONTEST_WORKERS];
     _Atomic size_t hold_count, pause_count;
     _Atomic int64_t highest; /* token of a hold that somebody has got */
@@ -55,14 +56,21 @@ typedef struct contest {
     hold holds[];
 } contest;
 
+/* How many holds $DUEQ_LOCK_STRESS asks for; so many as usual, if it does not. */
+size_t contest_wanted(size_t usual);
+
 /* Room for so many holds, each of a lock that lasts ttl_ms. */
 contest *contest_make(size_t holds_max, int64_t ttl_ms);
 void contest_free(contest *all); /* after its end */
 
 /* The workers begin, each a process that takes the lock on the servers of all urls. */
 void contest_start(contest *all, const char *const *urls, size_t url_count);
+/* Ends it before there is no more room. */
+void contest_stop(contest *all);
 /* All holds are made, or a worker has failed. */
 bool contest_is_over(const contest *all);
+/* How many holds are made. */
+size_t contest_holds(const contest *all);
 /* The newest token that the guarded store has seen. */
 int64_t contest_newest(contest *all);
 /* Waits for the workers, or, if not `fine`, kills them; fails the test if one has failed. */
