@@ -102,6 +102,7 @@ static int hold_once(contest *all, dueq *handle)
     if (h.token <= known) atomic_fetch_add(&all->disordered, 1);
     raise_highest(all, h.token);
     use_stores(all, h.token);
+    if (all->stay_us) usleep((useconds_t)all->stay_us);
     h.to_us = now_us();
     h.sure = dueq_lock_left_ms(lock) > 0;
     size_t at = atomic_fetch_add(&all->hold_count, 1);

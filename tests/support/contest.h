@@ -43,6 +43,7 @@ typedef struct hold {
 typedef struct contest {
     size_t holds_max, pauses_max;
     int64_t ttl_ms;
+    int stay_us;       /* how long a holder keeps the lock, beyond what it does; 0 by default */
     atomic_bool stops; /* no more holds are begun */
     pid_t pids[CONTEST_WORKERS];
     _Atomic size_t hold_count, pause_count;
