@@ -24,6 +24,7 @@ typedef struct cluster {
     test_server *nodes[CLUSTER_NODES_MAX];
     size_t count;
     size_t masters, replicas;
+    int64_t elected_ms[CLUSTER_NODES_MAX]; /* when it last took over, as far as known; 0: never */
     bool tls;
     char cert[4200]; /* TLS: the authority's certificate */
     char url[8192];  /* "redis-cluster://127.0.0.1:PORT,…" */
@@ -55,7 +56,8 @@ size_t cluster_add(cluster *c);
 /* Takes a node that serves nothing out of the cluster, and stops it. It stays in `nodes`. */
 void cluster_forget(cluster *c, size_t node);
 
-/* Which node serves a slot, as node `seen_by` sees it. */
+/* Which node serves a slot, as node `seen_by` sees it: waited for, since after a failover it may first
+ * hear that the old master is none, and then who is. */
 size_t cluster_owner(cluster *c, size_t seen_by, int slot);
 /* The slot of a partition of a queue. */
 int cluster_slot(const char *queue, int partition);
@@ -64,13 +66,13 @@ int cluster_slot(const char *queue, int partition);
 void cluster_migrate_begin(cluster *c, int slot, size_t from, size_t to);
 /* Moves up to `count` of the slot's keys; returns how many there were. */
 size_t cluster_migrate_keys(cluster *c, int slot, size_t from, size_t to, int count);
-/* Ends it: every master that is up is told of the new owner. Returns once the replicas know it, too:
+/* Ends it: every master that is up is told of the new owner. Returns once all agree, the replicas, too:
  * one that took over from its master before would not get the slot, and nobody would have it. */
 void cluster_migrate_end(cluster *c, int slot, size_t to);
 /* All three. */
 void cluster_move_slot(cluster *c, int slot, size_t from, size_t to);
 
-/* Waits until every node that is up finds every slot served. */
+/* Waits until every node that is up finds every slot served, and all agree who serves which. */
 void cluster_await_ok(cluster *c);
 
 /* ---- Sentinels ------------------------------------------------------------------------------- */
