@@ -125,6 +125,7 @@ void nodes_promote(campaign *c, shard *s, int server, const history_fault *fault
     int64_t step_ms = s->clock_ms[server] - s->clock_ms[s->master];
     s->master = server;
     note_epoch(c, s);
+    if (c->cluster != NULL) cluster_note_elected(c->cluster, nodes_index(c, s, server));
     if (step_ms == 0) return;
     history_fault clock = *fault;
     clock.kind = "clock";
@@ -194,6 +195,9 @@ void nodes_settle(campaign *c, shard *s)
         if (promoted >= 0) note_unasked(c, s, promoted);
         crew_resume(c, false);
         if (!until_again(deadline_ms)) tell_unsettled(c, s);
+    }
+    for (int i = 0; c->cluster != NULL && i < s->count; i++) {
+        if (i != s->master) cluster_await_votes(c->cluster, nodes_index(c, s, i));
     }
     if (c->cluster != NULL) cluster_await_ok(c->cluster);
 }

@@ -281,10 +281,20 @@ static void restart_node(cluster *c, size_t node)
     c->elected_ms[node] = 0;
 }
 
+void cluster_note_elected(cluster *c, size_t node)
+{
+    c->elected_ms[node] = until_now_ms();
+}
+
+void cluster_await_votes(cluster *c, size_t node)
+{
+    UNTIL(FORM_MS, !has_old_votes(c, node));
+}
+
 /* Masters vote for one failover of a shard in a while: it is asked for until it is granted. */
 void cluster_fail_over(cluster *c, size_t replica)
 {
-    UNTIL(FORM_MS, !has_old_votes(c, replica));
+    cluster_await_votes(c, replica);
     UNTIL(FORM_MS, tells(c->nodes[replica], "INFO replication", "master_link_status:up"));
     int64_t deadline_ms = until_now_ms() + FORM_MS;
     while (!cluster_is_master(c, replica)) {
@@ -293,14 +303,14 @@ void cluster_fail_over(cluster *c, size_t replica)
         while (!cluster_is_master(c, replica) && until_again(again_ms)) {}
         if (until_now_ms() > deadline_ms) fail_msg("node %zu is not made a master", replica);
     }
-    c->elected_ms[replica] = until_now_ms();
+    cluster_note_elected(c, replica);
 }
 
 /* A master that was replaced takes over again. */
 static void put_back(cluster *c, size_t master)
 {
     if (cluster_is_master(c, master)) return;
-    c->elected_ms[master + c->masters] = until_now_ms(); /* or before */
+    cluster_note_elected(c, master + c->masters); /* or before */
     if (has_old_votes(c, master)) restart_node(c, master);
     cluster_fail_over(c, master);
 }

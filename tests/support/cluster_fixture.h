@@ -48,6 +48,9 @@ void cluster_reset(cluster *c);
 bool cluster_is_master(cluster *c, size_t node);
 /* By it the latest of two that take themselves for the master of the same slots is known. */
 long long cluster_epoch(cluster *c, size_t node);
+/* A node has taken over without being asked here; and the wait until it can be elected again. */
+void cluster_note_elected(cluster *c, size_t node);
+void cluster_await_votes(cluster *c, size_t node);
 /* A replica takes over from its master, in good order. */
 void cluster_fail_over(cluster *c, size_t replica);
 
