@@ -89,25 +89,13 @@ static void freeze_master(campaign *c)
     nodes_settle(c, s);
 }
 
-static void ask_sentinels(const campaign *c)
-{
-    valkeyReply *reply = NULL;
-    int64_t deadline_ms = until_now_ms() + HANDOVER_MS;
-    do {
-        freeReplyObject(reply);
-        reply = server_command(c->sentinels->sentinels[0], "SENTINEL FAILOVER mymaster");
-    } while (reply->type == VALKEY_REPLY_ERROR && until_again(deadline_ms));
-    freeReplyObject(reply);
-}
-
 /* As sentinels do it when asked: the old master goes on until it is told, and forgets what it did. */
 static void hand_over_rashly(campaign *c)
 {
     shard *s = nodes_draw(c);
     int old = s->master;
     history_fault fault = begin_lossy(c, s, "asked-failover");
-    ask_sentinels(c);
-    int promoted = nodes_await_promotion(c, s);
+    int promoted = (int)sentinel_fail_over(c->sentinels, (size_t)old);
     UNTIL(HANDOVER_MS, !nodes_is_master(s->servers[old]));
     fault.lossy_to_us = history_now_us();
     nodes_promote(c, s, promoted, &fault);
@@ -120,8 +108,7 @@ static int hand_over_paused(campaign *c, shard *s)
 {
     test_server *old = s->servers[s->master];
     server_do(old, "CLIENT PAUSE %d WRITE", PAUSE_MS);
-    ask_sentinels(c);
-    int promoted = nodes_await_promotion(c, s);
+    int promoted = (int)sentinel_fail_over(c->sentinels, (size_t)s->master);
     server_do(old, "REPLICAOF 127.0.0.1 %d", server_port(s->servers[promoted]));
     server_do(old, "CLIENT UNPAUSE");
     return promoted;

@@ -479,7 +479,7 @@ static void assert_stands_over(sentinel_set *s, bool killed)
     if (killed)
         server_kill(s->servers[0]);
     else
-        server_do(s->sentinels[0], "SENTINEL FAILOVER mymaster");
+        sentinel_fail_over(s, 0);
     await_other(s);
     UNTIL_EQ(ELECTION_MS, try_to_take(other, NAME), DUEQ_HELD);
     UNTIL_EQ(ELECTION_MS, dueq_lock_extend(mine, lock, LONG_MS), DUEQ_OK);

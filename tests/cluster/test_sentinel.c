@@ -92,8 +92,8 @@ static void a_handover_is_followed(void **state)
     sentinel_set *s = *state;
     load *l = load_start(s->url, "q");
     load_await_more(l, 200);
-    server_do(s->sentinels[0], "SENTINEL FAILOVER mymaster");
-    size_t now = await_other(s, 0);
+    size_t now = sentinel_fail_over(s, 0);
+    await_other(s, 0);
     load_await_more(l, 500);
     load_stop(l);
     load_result r = load_results(l);

@@ -7,7 +7,7 @@
 
 #include "base/id.h"
 
-enum { FORM_MS = 30000, MIGRATE_MS = 10000 };
+enum { FORM_MS = 30000, MIGRATE_MS = 10000, ASK_AGAIN_MS = 5000 };
 
 /* ---- Asking ---------------------------------------------------------------------------------- */
 
@@ -505,4 +505,18 @@ size_t sentinel_newest_master(sentinel_set *s)
         newest_epoch = epoch;
     }
     return newest;
+}
+
+size_t sentinel_fail_over(sentinel_set *s, size_t old)
+{
+    size_t now = old;
+    int64_t deadline_ms = until_now_ms() + 2 * FORM_MS;
+    while (now == old || now >= SENTINEL_SERVERS) {
+        int64_t again_ms = until_now_ms() + ASK_AGAIN_MS;
+        freeReplyObject(server_command(s->sentinels[0], "SENTINEL FAILOVER mymaster"));
+        do now = sentinel_newest_master(s);
+        while ((now == old || now >= SENTINEL_SERVERS) && until_again(again_ms));
+        if (until_now_ms() > deadline_ms) fail_msg("server %zu is not replaced", old);
+    }
+    return now;
 }

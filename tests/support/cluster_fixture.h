@@ -98,5 +98,8 @@ size_t sentinel_master(sentinel_set *s, size_t sentinel);
 bool sentinel_rests(sentinel_set *s, size_t sentinel, size_t server);
 /* Which one they will all name: one that has not heard of a failover yet still names the old master. */
 size_t sentinel_newest_master(sentinel_set *s);
+/* Another takes over from `old`, as sentinels do it when asked; which. Asked until it is done: while no
+ * replica is found in good order a failover is given up. */
+size_t sentinel_fail_over(sentinel_set *s, size_t old);
 
 #endif
