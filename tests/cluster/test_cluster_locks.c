@@ -22,7 +22,7 @@
 enum { LONG_MS = 600000, NAMES = 24, ELECTION_MS = 30000 };
 /* At least so many holds and failovers, with so many moves before each failover, and holds at each
  * stage of a move. */
-enum { CONTESTED_HOLDS = 6000, CONTESTED_FAILOVERS = 6, CONTESTED_MOVES = 4, CONTESTED_STAGE = 20 };
+enum { CONTESTED_HOLDS = 4000, CONTESTED_FAILOVERS = 6, CONTESTED_MOVES = 4, CONTESTED_STAGE = 20 };
 enum { CONTESTED_TTL_MS = 1500, CONTESTED_STAY_US = 300, CONTESTED_ROOM = 50 };
 
 /* ---- The ground ------------------------------------------------------------------------------ */
