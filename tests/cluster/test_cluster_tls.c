@@ -7,6 +7,7 @@
 #include "support/queue_fixture.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "base/id.h"
 
@@ -20,7 +21,7 @@ static int start(void **state)
     snprintf(common, sizeof common, "%s/node", certs.path);
     snprintf(authority, sizeof authority, "%s.ca", common);
     cert_make(authority, &(cert_wish){"test authority", NULL, -1, 30, NULL});
-    cert_make(common, &(cert_wish){"node", "IP:127.0.0.1", -1, 30, authority});
+    cert_make(common, &(cert_wish){"node", "DNS:localhost,IP:127.0.0.1", -1, 30, authority});
     *state = cluster_start(
         &(cluster_options){.masters = 3, .tls = common, .config = "tls-auth-clients no\n"});
     return 0;
@@ -66,11 +67,54 @@ static void strangers_are_not_spoken_to(void **state)
     dueq_close(handle);
 }
 
+static bool all_call_themselves(test_server *s, const char *host)
+{
+    valkeyReply *runs = server_command(s, "CLUSTER SLOTS");
+    bool all = runs->elements > 0;
+    for (size_t i = 0; i < runs->elements; i++) {
+        const valkeyReply *name = runs->element[i]->element[2]->element[0];
+        all = all && name->str && strcmp(name->str, host) == 0;
+    }
+    freeReplyObject(runs);
+    return all;
+}
+
+static void announce(cluster *c, const char *host)
+{
+    for (size_t i = 0; i < c->count; i++)
+        server_do(
+            c->nodes[i],
+            "CONFIG SET cluster-announce-hostname %s cluster-preferred-endpoint-type hostname",
+            host);
+    for (size_t i = 0; i < c->count; i++) /* until all have heard of it from each other */
+        UNTIL(20000, all_call_themselves(c->nodes[i], host));
+}
+
+/* The map names hosts, and it is these that certificates must prove. */
+static void nodes_go_by_their_host_names(void **state)
+{
+    cluster *c = *state;
+    announce(c, "localhost");
+    dueq *handle = cluster_open(c);
+    queue_make(handle, "named", &(dueq_settings){.partitions = 12});
+    queue_push_many(handle, "named", "t", 600, 0);
+    int slot = cluster_slot("named", 4);
+    size_t from = cluster_owner(c, 0, slot);
+    cluster_move_slot(c, slot, from, (from + 1) % 3); /* MOVED names a host, too */
+    assert_int_equal(queue_drain(handle, "named"), 600);
+    queue_assert_sound(handle, "named");
+    dueq_close(handle);
+    for (size_t i = 0; i < c->count; i++)
+        server_do(c->nodes[i],
+                  "CONFIG SET cluster-announce-hostname %s cluster-preferred-endpoint-type ip", "");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(all_nodes_are_reached),
         cmocka_unit_test(strangers_are_not_spoken_to),
+        cmocka_unit_test(nodes_go_by_their_host_names),
     };
     if (!server_has_tls()) {
         print_message("skipped: the server is built without TLS\n");
