@@ -37,11 +37,13 @@ static void end_patient(patient *p)
     dueq_close(p->handle);
 }
 
-static void assert_told(behind *b, dueq *handle, const char *part)
+/* On a busy machine the last of its tries may be under way at the deadline, and then nobody knows. */
+static void assert_told(dueq *handle, const char *part)
 {
-    ASSERT_RC(handle, queue_push(handle, "q", "told", "x", 0), DUEQ_EUNREADY);
+    int rc;
+    UNTIL(PATIENCE_MS, (rc = queue_push(handle, "q", "told", "x", 0)) != DUEQ_EUNSURE);
+    ASSERT_RC(handle, rc, DUEQ_EUNREADY);
     fixture_assert_error(handle, part);
-    (void)b;
 }
 
 /* ---- Busy ------------------------------------------------------------------------------------ */
@@ -74,7 +76,7 @@ static void a_busy_server_is_waited_out_or_told(void **state)
     patient p = {.handle = behind_open(b, PATIENCE_MS)};
     pthread_create(&script, NULL, run_endless_script, b);
     UNTIL(PATIENCE_MS, is_busy(b->server));
-    assert_told(b, hasty, "BUSY");
+    assert_told(hasty, "BUSY");
     start_patient(&p);
     server_do(b->server, "SCRIPT KILL");
     end_patient(&p);
@@ -92,7 +94,7 @@ static void missing_replicas_are_waited_for_or_told(void **state)
     ASSERT_RC(b->near, queue_push(b->near, "q", "before", "x", 0), DUEQ_OK);
     dueq *hasty = behind_open(b, SHORT_MS);
     server_do(b->server, "CONFIG SET min-replicas-to-write 1");
-    assert_told(b, hasty, "NOREPLICAS");
+    assert_told(hasty, "NOREPLICAS");
     patient p = {.handle = behind_open(b, PATIENCE_MS)};
     start_patient(&p);
     server_do(b->server, "CONFIG SET min-replicas-to-write 0");
