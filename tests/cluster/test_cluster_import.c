@@ -532,7 +532,6 @@ static void move_one_slot(const ground *g, int slot)
     cluster_move_slot(g->cluster, slot, from, (from + 1) % g->cluster->masters);
 }
 
-/* Meanwhile the slots of the ZSET and of the partitions move. */
 static void beside_an_old_consumer_each_is_handled_once(void **state)
 {
     const ground *g = *state;
