@@ -201,13 +201,16 @@ static int conclude(const dq_family *family, void *work, size_t count, int rc)
     return rc;
 }
 
+/* DUEQ_OK, DUEQ_MISSING where it is not to be made, DQ_STALE when somebody has deleted it again since it
+ * was, or negative. */
 static int find_queue(dueq *handle, const char *name, const dq_family *family, int64_t deadline_us,
                       dq_queue **queue)
 {
     int rc = dq_queue_find(handle, name, deadline_us, queue);
     if (rc != DUEQ_MISSING || family->absent != DUEQ_OK) return rc;
     rc = dq_queue_make(handle, name, NULL, deadline_us);
-    return rc < 0 ? rc : dq_queue_find(handle, name, deadline_us, queue);
+    if (rc >= 0) rc = dq_queue_find(handle, name, deadline_us, queue);
+    return rc == DUEQ_MISSING ? DQ_STALE : rc;
 }
 
 int dq_fanout(dueq *handle, const char *name, const dq_family *family, void *work, size_t count,
@@ -219,18 +222,23 @@ int dq_fanout(dueq *handle, const char *name, const dq_family *family, void *wor
         dq_queue *queue;
         int rc = find_queue(handle, name, family, deadline_us, &queue);
         if (rc == DUEQ_MISSING) return conclude(family, work, count, family->absent);
-        if (rc < 0) return conclude(family, work, count, rc);
+        if (rc < 0 && rc != DQ_STALE) return conclude(family, work, count, rc);
 
-        round r = {0};
-        rc = run_round(handle, family, work, count, queue, deadline_us, &r);
-        clear_round(&r);
+        if (rc == DUEQ_OK) {
+            round r = {0};
+            rc = run_round(handle, family, work, count, queue, deadline_us, &r);
+            clear_round(&r);
+        }
         if (rc == DQ_STALE && ++stale <= STALE_MAX) {
             rc = dq_queue_refresh(handle, name, deadline_us);
             if (rc >= 0) continue;
         }
         if (rc == DQ_STALE)
-            rc = dq_fault_set(&handle->fault, DUEQ_ECORRUPT,
-                              "queue \"%s\" keeps changing its partitions", name);
+            rc =
+                dq_fault_set(&handle->fault, DUEQ_ECORRUPT,
+                             "queue \"%s\" keeps changing its partitions, or is deleted as soon as "
+                             "it is made",
+                             name);
         if (rc < 0) return conclude(family, work, count, rc);
     }
     return conclude(family, work, count, DUEQ_OK);
