@@ -22,6 +22,7 @@ void dq_durable_begin_at(dueq *handle, dq_level level)
     dq_durable *d = &handle->durable;
     d->reach = (dueq_reach){.met = dq_level_is_none(&level), .replicas = -1};
     d->now = level;
+    d->fell_short = false;
     if (level.fsync && d->unchecked) {
         dq_link_hang_up(handle->link);
         d->unchecked = false;
@@ -33,15 +34,22 @@ void dq_durable_begin(dueq *handle)
     dq_durable_begin_at(handle, handle->durable.usual);
 }
 
+void dq_durable_next(dueq *handle)
+{
+    handle->durable.fell_short = false;
+}
+
 void dq_durable_end(dueq *handle)
 {
     handle->durable.now = handle->durable.usual;
 }
 
 /* The least of all exchanges of the call; once it is short there is nothing more to wait for. */
-static void sum_up(dueq_reach *reach, const dq_seal *seal)
+static void sum_up(dq_durable *d, const dq_seal *seal)
 {
+    dueq_reach *reach = &d->reach;
     if (!seal->unknown && seal->server_count == 0) return; /* nothing was changed */
+    d->fell_short = d->fell_short || !dq_seal_is_met(seal);
     bool known = !seal->unknown && (!reach->waited || reach->replicas >= 0);
     bool least = !reach->waited || seal->replicas < reach->replicas;
     reach->fsynced = known && seal->fsynced && (!reach->waited || reach->fsynced);
@@ -52,14 +60,13 @@ static void sum_up(dueq_reach *reach, const dq_seal *seal)
 
 int dq_durable_exchange(dueq *handle, dq_request *requests, size_t count, int64_t deadline_us)
 {
-    const dq_durable *d = &handle->durable;
-    bool short_already = d->reach.waited && !d->reach.met;
-    if (dq_level_is_none(&d->now) || short_already)
+    dq_durable *d = &handle->durable;
+    if (dq_level_is_none(&d->now) || d->fell_short)
         return dq_link_exchange(handle->link, requests, count, deadline_us, &handle->fault);
     dq_seal seal = {.level = d->now, .timeout_ms = handle->url.durability_timeout_ms};
     int rc =
         dq_link_exchange_sealed(handle->link, requests, count, &seal, deadline_us, &handle->fault);
-    sum_up(&handle->durable.reach, &seal);
+    sum_up(d, &seal);
     return rc;
 }
 

@@ -14,6 +14,9 @@ void dq_durable_begin(dueq *handle);
 /* The same, at a level of its own until dq_durable_end(). */
 void dq_durable_begin_at(dueq *handle, dq_level level);
 void dq_durable_end(dueq *handle);
+/* A long call goes on with its next part, which is waited for again, whatever became of the ones before;
+ * what is reached stays the least of all. */
+void dq_durable_next(dueq *handle);
 
 /* As dq_link_exchange(), for requests that change something: waits for the level of the call. */
 int dq_durable_exchange(dueq *handle, dq_request *requests, size_t count, int64_t deadline_us);

@@ -23,7 +23,8 @@ typedef struct dq_queue {
 /* See durable.h. Holds: `now` is `usual` but in a call with a level of its own. */
 typedef struct dq_durable {
     dq_level usual, now;
-    bool unchecked; /* a connection was made without asking whether fsync can be had */
+    bool unchecked;  /* a connection was made without asking whether fsync can be had */
+    bool fell_short; /* in this part of the call: there is nothing more to wait for */
     dueq_reach reach;
 } dq_durable;
 

@@ -139,12 +139,14 @@ static int move_page(walk *w)
 {
     valkeyReply *page = NULL;
     dq_import_counts counts = {0};
+    dq_durable_next(w->import.handle);
     int rc = dq_import_read(&w->import, w->offset, w->page, &page);
     if (rc == DUEQ_OK && !dq_reply_count(page)) rc = DUEQ_EMPTY;
     if (rc == DUEQ_OK) rc = dq_import_page(&w->import, page, &counts);
     freeReplyObject(page);
     take_down(w, &counts);
     if (rc == DUEQ_OK) fit_page(w, counts.count, counts.bytes);
+    if (rc == DUEQ_ETIMEOUT) w->page = (w->page + 1) / 2;
     return rc;
 }
 
@@ -153,27 +155,42 @@ static bool is_interrupted(const walk *w, int64_t until_us)
     return dq_socket_wait(-1, 0, w->import.handle->interrupt_fd, until_us) == DUEQ_ECANCELED;
 }
 
+/* DUEQ_OK when something lay on its way, DUEQ_EMPTY when nothing did, or negative. */
 static int resume(walk *w)
 {
     dq_import_counts counts = {0};
-    if (w->import.options->dry_run || !dq_link_is_cluster(w->import.handle->link)) return DUEQ_OK;
+    if (w->import.options->dry_run || !dq_link_is_cluster(w->import.handle->link))
+        return DUEQ_EMPTY;
     int rc = dq_import_resume(&w->import, &counts);
     take_down(w, &counts);
     return rc;
 }
 
+/* All that is in the ZSET. DUEQ_EMPTY, or negative. */
+static int move_pages(walk *w)
+{
+    int rc;
+    while ((rc = move_page(w)) == DUEQ_OK) {
+        report(w);
+        if (is_interrupted(w, 0)) return DUEQ_ECANCELED;
+    }
+    return rc;
+}
+
+/* It is over when the ZSET was found empty, and then nothing on its way: another importer may have
+ * taken the last of it. */
 static int pass(walk *w)
 {
     dueq_import_result *r = w->result;
     r->held = r->busy = r->too_large = r->undated = 0;
     w->offset = 0;
     int rc = resume(w);
-    if (rc < 0) return rc;
-    while ((rc = move_page(w)) == DUEQ_OK) {
-        report(w);
-        if (is_interrupted(w, 0)) return DUEQ_ECANCELED;
+    while (rc >= 0) {
+        rc = move_pages(w);
+        if (rc == DUEQ_EMPTY) rc = resume(w);
+        if (rc == DUEQ_EMPTY) return DUEQ_OK;
     }
-    return rc == DUEQ_EMPTY ? DUEQ_OK : rc;
+    return rc;
 }
 
 /* ---- All of it ---- */

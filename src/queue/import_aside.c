@@ -2,6 +2,7 @@
  * it lies aside on the way, in a hash in the ZSET's slot, and each step can be made again by whoever
  * finds it there:
  *
+ *     begin     whether it could be put aside now, and the time (import_begin)
  *     lock      old consumers are kept away from its members (lock_claim, a slot each)
  *     take      one step: out of the ZSET, into the hash, which names the page (import_take)
  *     put       into each partition, which notes the page's name in that step (import_put)
@@ -13,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/buf.h"
 #include "base/encode.h"
 #include "base/random.h"
 #include "queue/durable.h"
@@ -30,7 +32,8 @@ typedef struct aside {
     dq_import *import;
     dq_buf key;
     valkeyReply *entries;
-    const char *page, *queue;
+    const char *page, *queue; /* the latter as PREFIX:{QUEUE} */
+    dq_buf own_queue;
     char source[DQ_DIGEST_LEN + 1]; /* names the ZSET in partitions */
 } aside;
 
@@ -42,9 +45,12 @@ static int tell_memory(const dq_import *import)
 static int aside_open(aside *a, dq_import *import)
 {
     *a = (aside){.import = import};
+    const char *zset = import->zset;
+    bool tagged = dq_key_has_tag(zset);
     bool fine =
-        dq_key_add_neighbour(&a->key, KEY_START, import->zset) &&
-        dq_digest(a->source, KEY_START, strlen(KEY_START), import->zset, strlen(import->zset));
+        dq_buf_printf(&a->key, tagged ? KEY_START "=%s" : KEY_START "{%s}", zset) &&
+        dq_buf_printf(&a->own_queue, "%s:{%s}", import->handle->url.prefix, import->queue) &&
+        dq_digest(a->source, KEY_START, strlen(KEY_START), zset, strlen(zset));
     return fine ? DUEQ_OK : tell_memory(import);
 }
 
@@ -53,6 +59,7 @@ static void aside_close(aside *a)
     freeReplyObject(a->entries);
     free(a->work.members);
     dq_buf_clear(&a->key);
+    dq_buf_clear(&a->own_queue);
 }
 
 /* A script on the ZSET and what lies aside. */
@@ -70,22 +77,24 @@ static int send(const aside *a, dq_request *request)
     return dq_durable_exchange(handle, request, 1, dq_handle_deadline_us(handle, 0));
 }
 
-/* ---- Lock ---- */
+/* ---- Begin ---- */
 
-/* Until when a page that is locked from now on may be taken, by the clock of the ZSET's master. */
-static int read_limit(dq_import *import, int64_t *until_us)
+/* Until when a page that is locked from now on may be taken, by the clock of the ZSET's master. DUEQ_OK,
+ * DUEQ_STATE when another page lies aside, or negative. */
+static int ask_limit(const aside *a, int64_t *until_us)
 {
-    dq_request request = {.key = import->zset};
-    dq_args_add_text(&request.args, "TIME");
-    int rc = dq_import_ask(import, &request);
-    if (rc == DUEQ_OK) {
-        int64_t now_us = dq_reply_int(dq_reply_at(request.reply, 0), 0) * 1000000 +
-                         dq_reply_int(dq_reply_at(request.reply, 1), 0);
-        *until_us = now_us + import->options->lock_keep_ms * 1000;
-    }
+    dq_request request;
+    begin(&request, &dq_script_import_begin, a);
+    int rc = request.args.failed ? tell_memory(a->import) : dq_import_ask(a->import, &request);
+    if (rc == DUEQ_OK) rc = dq_reply_status(request.reply);
+    if (rc == DUEQ_OK)
+        *until_us = dq_reply_int(dq_reply_at(request.reply, 1), 0) +
+                    a->import->options->lock_keep_ms * 1000;
     dq_request_clear(&request);
     return rc;
 }
+
+/* ---- Lock ---- */
 
 static bool encode_locks(const dq_import_work *w, dq_request *requests, size_t *count)
 {
@@ -112,8 +121,7 @@ static int read_lock(const dq_request *request)
 static int send_locks(dq_import_work *w, dq_request *requests, size_t count)
 {
     dueq *handle = w->import->handle;
-    dq_link_exchange(handle->link, requests, count, dq_handle_deadline_us(handle, 0),
-                     &handle->fault);
+    dq_durable_exchange(handle, requests, count, dq_handle_deadline_us(handle, 0));
     int rc = DUEQ_OK;
     for (size_t i = 0, at = 0; i < w->count; i++) {
         dq_import_member *m = &w->members[i];
@@ -167,7 +175,7 @@ static void encode_take(dq_request *request, const dq_import_work *w, const asid
                         int64_t until_us, const char *nonce)
 {
     begin(request, &dq_script_import_take, a);
-    dq_args_add_text(&request->args, a->import->queue);
+    dq_args_add(&request->args, a->own_queue.data, a->own_queue.len);
     dq_args_add_int(&request->args, unit_us(a));
     dq_args_add_int(&request->args, DUEQ_DELAY_MS_MAX * 1000);
     dq_args_add_int(&request->args, until_us);
@@ -185,11 +193,11 @@ static int read_taken(dq_import_work *w, const dq_request *request)
     int status = dq_reply_status(request->reply);
     if (status == DUEQ_LOST)
         return dq_fault_set(&w->import->handle->fault, DUEQ_ETIMEOUT,
-                            "locking %zu members took longer than their locks are kept for: keep "
-                            "them longer, or let pages be smaller",
-                            count_free(w));
-    bool told = status == DUEQ_OK && dq_reply_count(request->reply) == count_free(w) + 1;
-    if (!told && status != DUEQ_STATE)
+                            "%zu members could not be taken within the %lld ms that they are kept "
+                            "locked for: let that be longer, or pages smaller",
+                            count_free(w), (long long)w->import->options->lock_keep_ms);
+    if (status == DUEQ_STATE) return status;
+    if (status != DUEQ_OK || dq_reply_count(request->reply) != count_free(w) + 1)
         return dq_fault_set(&w->import->handle->fault, DUEQ_EPROTO,
                             "the script \"%s\" answered what it never does", request->script->name);
     for (size_t i = 0, at = 1; i < w->count; i++) {
@@ -232,6 +240,7 @@ static bool add_entry(aside *a, const valkeyReply *field, const valkeyReply *val
     double score = *end == ' ' ? strtod(end + 1, NULL) : 0;
     if (!dq_import_work_add(w, field->str + 1, field->len - 1, score)) return false;
     w->members[w->count - 1].due_us = due_us;
+    w->members[w->count - 1].given = DUEQ_LOST; /* until a partition says otherwise */
     return true;
 }
 
@@ -252,7 +261,7 @@ static int read_entries(aside *a)
 
 static int check_queue(const aside *a)
 {
-    if (strcmp(a->queue, a->import->queue) == 0) return DUEQ_OK;
+    if (strcmp(a->queue, a->own_queue.data) == 0) return DUEQ_OK;
     return dq_fault_set(&a->import->handle->fault, DUEQ_EINVAL,
                         "%zu members of \"%s\" are on their way into the queue \"%s\": import into "
                         "that one first",
@@ -361,11 +370,12 @@ static int drop(const aside *a)
     return rc;
 }
 
-/* Brings what lies aside to its end; what came of it is counted by whoever ends it. */
+/* Brings what lies aside to its end; what came of it is counted by whoever ends it. DUEQ_OK, DUEQ_EMPTY
+ * when nothing does, or negative. */
 static int finish(aside *a, dq_import_counts *counts)
 {
     int rc = read_aside(a);
-    if (rc != DUEQ_OK) return rc == DUEQ_EMPTY ? DUEQ_OK : rc;
+    if (rc != DUEQ_OK) return rc;
     rc = put(a);
     if (rc >= 0) rc = drop(a);
     if (rc == DUEQ_OK) dq_import_count(&a->work, counts);
@@ -393,15 +403,24 @@ int dq_import_resume(dq_import *import, dq_import_counts *counts)
     return rc;
 }
 
+/* They are not taken now: another page is in the way. */
+static void leave(dq_import_work *w)
+{
+    for (size_t i = 0; i < w->count; i++)
+        if (w->members[i].given == DUEQ_OK) w->members[i].given = DUEQ_MISSING;
+}
+
 static int set_aside(dq_import_work *w, aside *a, dq_import_counts *counts)
 {
     int64_t until_us = 0;
-    int rc = read_limit(w->import, &until_us);
+    int rc = ask_limit(a, &until_us);
     if (rc == DUEQ_OK && w->import->options->lock_prefix) rc = lock_members(w);
-    if (rc != DUEQ_OK || !count_free(w)) return rc;
-    rc = take(w, a, until_us);
-    if (rc == DUEQ_OK) rc = finish(a, counts);
-    return rc == DUEQ_STATE ? finish_other(a, counts) : rc;
+    if (rc == DUEQ_OK && !count_free(w)) return rc;
+    if (rc == DUEQ_OK) rc = take(w, a, until_us);
+    if (rc == DUEQ_OK) return finish(a, counts);
+    if (rc != DUEQ_STATE) return rc;
+    leave(w);
+    return finish_other(a, counts);
 }
 
 int dq_import_by_way(dq_import_work *w, dq_import_counts *counts)
@@ -411,6 +430,7 @@ int dq_import_by_way(dq_import_work *w, dq_import_counts *counts)
     if (rc == DUEQ_OK) rc = dq_import_foretell(w);
     if (rc == DUEQ_OK) cut(w);
     if (rc == DUEQ_OK && count_free(w)) rc = set_aside(w, &a, counts);
+    if (rc == DUEQ_EMPTY) rc = DUEQ_OK; /* somebody else has ended it */
     for (size_t i = 0; i < w->count && rc < 0; i++) w->members[i].outcome = rc;
     aside_close(&a);
     return rc;

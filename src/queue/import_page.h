@@ -32,7 +32,8 @@ double dq_import_score(const valkeyReply *reply);
  * what was done in either case. */
 int dq_import_page(dq_import *import, const valkeyReply *page, dq_import_counts *counts);
 
-/* Brings what an earlier import may have left on its way to its end. DUEQ_OK or negative. */
+/* Brings what another import may have left on its way to its end. DUEQ_OK, DUEQ_EMPTY when there was
+ * nothing, or negative. */
 int dq_import_resume(dq_import *import, dq_import_counts *counts);
 
 #endif

@@ -1,5 +1,5 @@
-/* The names of a partition's keys: PREFIX:{QUEUE:PARTITION}:KEY, all in one cluster slot; and of keys
- * that share a slot with another's. */
+/* The names of a partition's keys: PREFIX:{QUEUE:PARTITION}:KEY, all in one cluster slot; and
+ * which keys can share a slot with another's. */
 #include "queue/keys.h"
 
 #include <stdio.h>
@@ -27,9 +27,8 @@ void dq_keys_clear(dq_keys *keys)
     *keys = (dq_keys){0};
 }
 
-/* Whether a key has a hash tag, as Redis Cluster finds it: from the first brace to the next closing
- * one, with something between. */
-static bool has_hash_tag(const char *key)
+/* From the first brace to the next closing one, with something between. */
+bool dq_key_has_tag(const char *key)
 {
     const char *open = strchr(key, '{');
     const char *close = open ? strchr(open, '}') : NULL;
@@ -38,12 +37,7 @@ static bool has_hash_tag(const char *key)
 
 bool dq_key_has_neighbour(const char *key)
 {
-    return has_hash_tag(key) || !strchr(key, '}');
-}
-
-bool dq_key_add_neighbour(dq_buf *out, const char *start, const char *key)
-{
-    return dq_buf_printf(out, has_hash_tag(key) ? "%s%s" : "%s{%s}", start, key);
+    return dq_key_has_tag(key) || !strchr(key, '}');
 }
 
 uint32_t dq_partition_of(const void *id, size_t id_len, uint32_t partition_count)

@@ -22,7 +22,7 @@ bool dq_lock_name_valid(const char *name)
 
 bool dq_lock_fence_key(dq_buf *key, const char *name)
 {
-    return dq_key_add_neighbour(key, FENCE_START, name);
+    return dq_buf_printf(key, dq_key_has_tag(name) ? FENCE_START "%s" : FENCE_START "{%s}", name);
 }
 
 /* ---- Values ---- */

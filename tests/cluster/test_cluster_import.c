@@ -3,6 +3,7 @@
  * beside old consumers, under kills, while slots move and masters change.
  * test-timeout-s: 240 */
 #include "support/cluster_fixture.h"
+#include "support/party.h"
 #include "support/queue_fixture.h"
 #include "support/recipe.h"
 #include "support/until.h"
@@ -25,7 +26,7 @@ enum { AN_HOUR_MS = 3600000, A_DAY_S = 86400, PARTITIONS = 12 };
 
 typedef struct ground {
     cluster *cluster;
-    test_server *count; /* in its hash "handled" everybody who handles a member counts it */
+    test_server *count; /* of what is handled: party.h */
     dueq *handle;
 } ground;
 
@@ -340,7 +341,7 @@ static void a_page_left_between_take_and_put_is_finished(void **state)
 
     /* Nobody takes it for a page into another queue. */
     ASSERT_RC(g->handle, dueq_import(g->handle, "old", "other", NULL, NULL), DUEQ_EINVAL);
-    fixture_assert_error(g->handle, "on their way into the queue \"q\"");
+    fixture_assert_error(g->handle, "on their way into the queue \"dueq:{q}\"");
 
     /* Tasks of the other partitions are worked off meanwhile, and forgotten. */
     mend(g, KEY);
@@ -371,6 +372,21 @@ static void a_page_left_between_put_and_drop_is_put_once(void **state)
     assert_int_equal(queue_stats(g->handle, "q").pushed, COUNT);
 }
 
+/* What each partition has noted of the last page from "old"; "": nothing. */
+static void read_note(const ground *g, int p, char field[64], char note[256])
+{
+    char meta[32];
+    snprintf(meta, sizeof meta, "dueq:{q:%d}:meta", p);
+    valkeyReply *all = server_command(at(g, meta), "HGETALL %s", meta);
+    note[0] = '\0';
+    for (size_t i = 0; i + 1 < all->elements; i += 2) {
+        if (strncmp(all->element[i]->str, "import:", 7) != 0) continue;
+        snprintf(field, 64, "%s", all->element[i]->str);
+        snprintf(note, 256, "%s", all->element[i + 1]->str);
+    }
+    freeReplyObject(all);
+}
+
 /* What was refused is refused again, whatever has become of the reason. */
 static void a_put_that_is_repeated_answers_the_same(void **state)
 {
@@ -383,39 +399,232 @@ static void a_put_that_is_repeated_answers_the_same(void **state)
     ASSERT_RC(g->handle, import(g->handle, NULL, &result), DUEQ_HELD);
 
     /* The page again, as it lay: its name is what the partition has noted. */
-    char name[128] = "";
+    char field[64], note[256], name[256] = "";
     for (int p = 0; p < PARTITIONS; p++) {
-        char meta[32];
-        snprintf(meta, sizeof meta, "dueq:{q:%d}:meta", p);
-        valkeyReply *all = server_command(at(g, meta), "HGETALL %s", meta);
-        for (size_t i = 0; i + 1 < all->elements; i += 2)
-            if (strncmp(all->element[i]->str, "import:", 7) == 0 &&
-                strstr(all->element[i + 1]->str, " S"))
-                snprintf(name, sizeof name, "%.*s", (int)strcspn(all->element[i + 1]->str, " "),
-                         all->element[i + 1]->str);
-        freeReplyObject(all);
+        read_note(g, p, field, note);
+        if (strstr(note, " S")) snprintf(name, sizeof name, "%.*s", (int)strcspn(note, " "), note);
     }
     assert_string_not_equal(name, "");
     queue_finish(g->handle, "q", held);
     server_do(at(g, "old"), "ZREM old m");
-    server_do(at(g, "old"), "HSET " ASIDE " page %s queue q mm %s", name, "7000000 7");
+    server_do(at(g, "old"), "HSET " ASIDE " page %s queue dueq:{q} mm %s", name, "7000000 7");
     ASSERT_RC(g->handle, import(g->handle, NULL, &result), DUEQ_OK);
     assert_int_equal(result.moved, 1); /* back into the ZSET first, and then by a page of its own */
     assert_int_equal(queue_drain(g->handle, "q"), 1);
 }
 
-static void a_page_of_too_small_a_number_is_not_lost(void **state)
+/* A put that was held up on the network, of a page that is long over: it must not push again. Here the
+ * page lies aside again, so it goes back, and its member comes by a page of its own. */
+static void a_page_that_comes_late_is_not_put(void **state)
+{
+    ground *g = *state;
+    char field[64], note[256];
+    add(g, "m", 1);
+    move_all(g, 1);
+    assert_int_equal(queue_drain(g->handle, "q"), 1);
+    server_do(at(g, "old"), "HSET " ASIDE " page 5-5-x queue dueq:{q} mm %s", "1000000 1");
+    move_all(g, 1);
+    assert_int_equal(queue_drain(g->handle, "q"), 1);
+    int noted = 0;
+    for (int p = 0; p < PARTITIONS; p++) {
+        read_note(g, p, field, note);
+        assert_string_not_equal(note, "5-5-x");
+        noted += note[0] != '\0';
+    }
+    assert_int_equal(noted, 1);
+}
+
+/* After a failover the clock may be far behind the number that was noted last: it is asked for more. */
+static void numbers_go_on_from_what_was_noted(void **state)
+{
+    ground *g = *state;
+    char field[64], note[256], meta[32];
+    add(g, "m", 1);
+    move_all(g, 1);
+    for (int p = 0; p < PARTITIONS; p++) {
+        read_note(g, p, field, note);
+        snprintf(meta, sizeof meta, "dueq:{q:%d}:meta", p);
+        if (note[0]) server_do(at(g, meta), "HSET %s %s 9000000000000000-1-x", meta, field);
+    }
+    add(g, "m", 2);
+    move_all(g, 1);
+    assert_int_equal(queue_drain(g->handle, "q"), 1);
+}
+
+static void what_was_added_again_meanwhile_keeps_its_score(void **state)
 {
     ground *g = *state;
     add(g, "m", 1);
     move_all(g, 1);
-    assert_int_equal(queue_drain(g->handle, "q"), 1);
-    server_do(at(g, "old"), "HSET " ASIDE " page 5-5-x queue q mm %s", "1000000 1");
+    dueq_batch *held = queue_take_one(g->handle, "q", AN_HOUR_MS);
+    server_do(at(g, "old"), "HSET " ASIDE " page %s queue dueq:{q} mm %s", "8000000000000000-1-x",
+              "7000000 7");
+    add(g, "m", 9);
     dueq_import_result result;
-    ASSERT_RC(g->handle, import(g->handle, NULL, &result), DUEQ_OK);
-    assert_int_equal(result.moved, 1);
-    assert_int_equal(left(g), 0);
-    assert_int_equal(queue_drain(g->handle, "q"), 1);
+    ASSERT_RC(g->handle, import(g->handle, NULL, &result), DUEQ_HELD);
+    assert_int_equal(result.busy, 1);
+    assert_int_equal(server_int(at(g, "old"), "ZSCORE old m"), 9);
+    queue_finish(g->handle, "q", held);
+}
+
+/* The limit is lowered after the handle has learned it; and what was refused for that is refused again
+ * when the put is repeated, though the limit is higher then. */
+static void a_lowered_limit_is_heeded(void **state)
+{
+    ground *g = *state;
+    add(g, "m", 1);
+    move_all(g, 1);
+    dueq *other = cluster_open(g->cluster);
+    ASSERT_RC(other, dueq_queue_config(other, "q", &(dueq_settings){.payload_max = 4}, NULL),
+              DUEQ_OK);
+    add(g, "longer", 1);
+    dueq_import_result result;
+    ASSERT_RC(g->handle, import(g->handle, NULL, &result), DUEQ_STATE);
+    assert_int_equal(result.too_large, 1);
+    assert_int_equal(left(g), 1);
+
+    char field[64], note[256], page[256] = "";
+    for (int p = 0; p < PARTITIONS; p++) {
+        read_note(g, p, field, note);
+        if (strstr(note, " L")) snprintf(page, sizeof page, "%.*s", (int)strcspn(note, " "), note);
+    }
+    assert_string_not_equal(page, "");
+    ASSERT_RC(other, dueq_queue_config(other, "q", &(dueq_settings){.payload_max = 99}, NULL),
+              DUEQ_OK);
+    dueq_close(other);
+    server_do(at(g, "old"), "ZREM old longer");
+    server_do(at(g, "old"), "HSET " ASIDE " page %s queue dueq:{q} mlonger %s", page, "1000000 1");
+    move_all(g, 1);
+    assert_int_equal(queue_drain(g->handle, "q"), 2);
+}
+
+/* Keys whose neighbours must not be one: each ZSET's page is its own. */
+static void zsets_of_like_names_do_not_meet(void **state)
+{
+    ground *g = *state;
+    static const char KEY[] = "dueq:{q:5}:leased";
+    int64_t rest = cut_short(g, 100, KEY);
+    mend(g, KEY);
+    server_do(at(g, "{old}"), "ZADD {old} 1 m1 1 m2 1 m3");
+    dueq_import_result result;
+    ASSERT_RC(g->handle, dueq_import(g->handle, "{old}", "q", NULL, &result), DUEQ_OK);
+    assert_int_equal(result.moved, 3);
+    assert_int_equal(count_aside(g), 1);
+    move_all(g, rest);
+    assert_int_equal(queue_stats(g->handle, "q").pushed, 103);
+}
+
+static void a_queue_of_another_prefix_is_another(void **state)
+{
+    ground *g = *state;
+    static const char KEY[] = "dueq:{q:5}:leased";
+    int64_t rest = cut_short(g, 100, KEY);
+    mend(g, KEY);
+    dueq *other = NULL;
+    ASSERT_RC(other, dueq_open(&other, g->cluster->url, &(dueq_options){.prefix = "other"}),
+              DUEQ_OK);
+    ASSERT_RC(other, import(other, NULL, NULL), DUEQ_EINVAL);
+    fixture_assert_error(other, "on their way into the queue \"dueq:{q}\"");
+    dueq_close(other);
+    move_all(g, rest);
+}
+
+/* Another importer has taken the last of it and died: an import is not over before that is. */
+static void take_the_rest_away(void *context, const dueq_import_result *so_far)
+{
+    ground *g = context;
+    if (so_far->moved != 1 || left(g) == 0) return;
+    server_do(at(g, "old"), "DEL old");
+    server_do(at(g, "old"), "HSET " ASIDE " page %s queue dueq:{q} mm2 %s", "8000000000000000-1-x",
+              "2000000 2");
+}
+
+static void an_import_ends_with_nothing_on_its_way(void **state)
+{
+    ground *g = *state;
+    add(g, "m1", 1);
+    add(g, "m2", 2);
+    dueq_import_options options = {.page = 1, .report = take_the_rest_away, .context = g};
+    dueq_import_result result;
+    ASSERT_RC(g->handle, import(g->handle, &options, &result), DUEQ_OK);
+    assert_int_equal(result.moved, 2);
+    assert_int_equal(count_aside(g), 0);
+    assert_int_equal(queue_drain(g->handle, "q"), 2);
+}
+
+/* ---- While it cannot be ---------------------------------------------------------------------- */
+
+static void fill_twenty(const ground *g)
+{
+    for (int i = 0; i < 20; i++) {
+        char member[16];
+        snprintf(member, sizeof member, "m%d", i);
+        add(g, member, 1);
+    }
+}
+
+/* How many of the members' locks are set. */
+static int count_locks(const ground *g)
+{
+    int count = 0;
+    for (int i = 0; i < 20; i++) {
+        char lock[32];
+        snprintf(lock, sizeof lock, LOCKS "m%d", i);
+        count += (int)server_int(at(g, lock), "EXISTS %s", lock);
+    }
+    return count;
+}
+
+static dueq *open_hasty(const ground *g)
+{
+    dueq *hasty = NULL;
+    ASSERT_RC(hasty, dueq_open(&hasty, g->cluster->url, &(dueq_options){.timeout_ms = 300}),
+              DUEQ_OK);
+    return hasty;
+}
+
+/* Old consumers go on with what an import cannot take. */
+static void where_nothing_can_be_taken_nothing_is_locked(void **state)
+{
+    ground *g = *state;
+    fill_twenty(g);
+    dueq *hasty = open_hasty(g);
+    test_server *master = at(g, "old");
+    dueq_import_options options = {.lock_prefix = LOCKS};
+    server_do(master, "CONFIG SET maxmemory 1");
+    ASSERT_RC(hasty, import(hasty, &options, NULL), DUEQ_EFULL);
+    server_do(master, "CONFIG SET maxmemory 0");
+    assert_int_equal(count_locks(g), 0);
+    int slot = dq_crc16("old", 3) % CLUSTER_SLOTS;
+    size_t from = cluster_owner(g->cluster, 0, slot), to = (from + 1) % g->cluster->masters;
+    cluster_migrate_begin(g->cluster, slot, from, to);
+    ASSERT_RC(hasty, import(hasty, &options, NULL), DUEQ_EUNREADY);
+    assert_int_equal(count_locks(g), 0);
+    dueq_close(hasty);
+    while (cluster_migrate_keys(g->cluster, slot, from, to, 1) > 0) {}
+    cluster_migrate_end(g->cluster, slot, to);
+    assert_int_equal(left(g), 20);
+}
+
+/* Locks that took too long to be had may be over when the page is taken: it is not. */
+static void what_was_not_locked_in_time_stays(void **state)
+{
+    ground *g = *state;
+    fill_twenty(g);
+    test_server *zset = at(g, "old");
+    for (size_t i = 0; i < g->cluster->masters; i++)
+        if (g->cluster->nodes[i] != zset) server_do(g->cluster->nodes[i], "CLIENT PAUSE 500 WRITE");
+    dueq_import_options options = {.lock_prefix = LOCKS, .lock_keep_ms = 50};
+    ASSERT_RC(g->handle, import(g->handle, &options, NULL), DUEQ_ETIMEOUT);
+    fixture_assert_error(g->handle, "could not be taken within the 50 ms");
+    assert_int_equal(left(g), 20);
+    assert_int_equal(count_aside(g), 0);
+    options.lock_keep_ms = 60000;
+    UNTIL(10000,
+          count_locks(g) == 0); /* else it would find its own, which keep it out of nothing */
+    dueq_import_result result;
+    ASSERT_RC(g->handle, import(g->handle, &options, &result), DUEQ_OK);
+    assert_int_equal(result.moved, 20);
 }
 
 static void what_is_no_page_is_told(void **state)
@@ -434,96 +643,20 @@ static void what_is_no_page_is_told(void **state)
 
 /* ---- Exactly once, beside others ------------------------------------------------------------- */
 
-typedef struct party {
-    const ground *g;
-    valkeyContext *counter;
-    pthread_t thread;
-    _Atomic bool stop;
-    _Atomic int64_t handled;
-    bool failed;
-} party;
-
-static valkeyContext *connect_count(const party *p)
-{
-    valkeyContext *c = valkeyConnectUnix(server_socket(p->g->count));
-    return c && !c->err ? c : NULL;
-}
-
-static void count(party *p, valkeyContext *c, const char *member)
-{
-    valkeyReply *reply = valkeyCommand(c, "HINCRBY handled %s 1", member);
-    if (!reply || reply->type != VALKEY_REPLY_INTEGER) p->failed = true;
-    freeReplyObject(reply);
-    p->handled++;
-}
-
 static void handle_as_of_old(void *context, const char *member)
 {
-    party *p = context;
-    count(p, p->counter, member);
+    party_count(context, member);
 }
 
-static void *consume_as_of_old(void *context)
+static void consume_as_of_old(party *p)
 {
-    party *p = context;
-    char nodes[64];
-    snprintf(nodes, sizeof nodes, "127.0.0.1:%d", server_port(p->g->cluster->nodes[0]));
-    p->counter = connect_count(p);
-    p->failed = !p->counter || !recipe_consume(nodes, "old", LOCKS, handle_as_of_old, p, &p->stop);
-    if (p->counter) valkeyFree(p->counter);
-    return NULL;
-}
-
-static void *work_by_dueq(void *context)
-{
-    party *p = context;
-    valkeyContext *counter = connect_count(p);
-    dueq *handle = NULL;
-    p->failed = !counter || dueq_open(&handle, p->g->cluster->url, NULL) != DUEQ_OK;
-    while (!p->failed && !p->stop) {
-        dueq_batch *batch = NULL;
-        dueq_take_options options = {.tasks_max = 20, .wait_ms = 5};
-        int rc = dueq_take(handle, "q", &options, &batch);
-        for (size_t i = 0; rc == DUEQ_OK && i < batch->count; i++) {
-            count(p, counter, batch->tasks[i].payload);
-            dueq_lease lease = {.receipt = batch->tasks[i].receipt};
-            if (dueq_done(handle, "q", &lease, 1) != DUEQ_OK) p->failed = true;
-        }
-        dueq_batch_free(batch);
-    }
-    dueq_close(handle);
-    if (counter) valkeyFree(counter);
-    return NULL;
-}
-
-static void start_party(party *p, const ground *g, void *(*run)(void *))
-{
-    p->g = g;
-    assert_int_equal(pthread_create(&p->thread, NULL, run, p), 0);
-}
-
-static int64_t end_party(party *p)
-{
-    p->stop = true;
-    pthread_join(p->thread, NULL);
-    assert_false(p->failed);
-    return p->handled;
+    if (!recipe_consume(p->url, "old", LOCKS, handle_as_of_old, p, &p->stop)) p->failed = true;
 }
 
 static void fill(const ground *g, int count)
 {
     test_server *s = at(g, "old");
     for (int i = 0; i < count; i++) server_do(s, "ZADD old %d m%d", i % 5, i);
-}
-
-static void assert_each_handled_once(const ground *g, int count)
-{
-    assert_int_equal(server_int(g->count, "HLEN handled"), count);
-    valkeyReply *all = server_command(g->count, "HGETALL handled");
-    for (size_t i = 0; i + 1 < all->elements; i += 2)
-        if (strcmp(all->element[i + 1]->str, "1") != 0)
-            fail_msg("%s was handled %s times", all->element[i]->str, all->element[i + 1]->str);
-    freeReplyObject(all);
 }
 
 static void move_one_slot(const ground *g, int slot)
@@ -537,9 +670,11 @@ static void beside_an_old_consumer_each_is_handled_once(void **state)
     const ground *g = *state;
     enum { COUNT = 3000 };
     fill(g, COUNT);
-    party old = {0}, new = {0};
-    start_party(&old, g, consume_as_of_old);
-    start_party(&new, g, work_by_dueq);
+    party old, new;
+    char nodes[64];
+    snprintf(nodes, sizeof nodes, "127.0.0.1:%d", server_port(g->cluster->nodes[0]));
+    party_start(&old, consume_as_of_old, nodes, g->count);
+    party_start(&new, party_work, g->cluster->url, g->count);
     UNTIL(10000, old.handled > 0);
     dueq_import_options options = {.lock_prefix = LOCKS, .wait_ms = -1, .poll_ms = 1, .page = 25};
     dueq_import_result result;
@@ -548,8 +683,8 @@ static void beside_an_old_consumer_each_is_handled_once(void **state)
     }
     UNTIL_EQ(30000, server_int(g->count, "HLEN handled"), COUNT);
     UNTIL_EQ(30000, queue_live(g->handle, "q"), 0);
-    int64_t by_old = end_party(&old), by_new = end_party(&new);
-    assert_each_handled_once(g, COUNT);
+    int64_t by_old = party_end(&old), by_new = party_end(&new);
+    party_assert_each_once(g->count, COUNT);
     assert_int_equal(by_old + by_new, COUNT);
     assert_true(by_old > 0 && by_new > 0);
 }
@@ -575,8 +710,8 @@ static void killed_anywhere_it_loses_and_doubles_none(void **state)
     const ground *g = *state;
     enum { COUNT = 3000, KILLS = 25 };
     fill(g, COUNT);
-    party new = {0};
-    start_party(&new, g, work_by_dueq);
+    party new;
+    party_start(&new, party_work, g->cluster->url, g->count);
     unsigned seed = 4711;
     int kills = 0, found_aside = 0;
     for (int round = 1; round <= KILLS && left(g) > 0; round++) {
@@ -599,8 +734,8 @@ static void killed_anywhere_it_loses_and_doubles_none(void **state)
               DUEQ_OK);
     UNTIL_EQ(30000, server_int(g->count, "HLEN handled"), COUNT);
     UNTIL_EQ(30000, queue_live(g->handle, "q"), 0);
-    end_party(&new);
-    assert_each_handled_once(g, COUNT);
+    party_end(&new);
+    party_assert_each_once(g->count, COUNT);
     assert_int_equal(queue_stats(g->handle, "q").pushed, COUNT);
 }
 
@@ -636,8 +771,8 @@ static void importers_and_masters_come_and_go(void **state)
     const ground *g = *state;
     enum { COUNT = 6000, IMPORTERS = 2 };
     fill(g, COUNT);
-    party new = {0};
-    start_party(&new, g, work_by_dueq);
+    party new;
+    party_start(&new, party_work, g->cluster->url, g->count);
     importer importers[IMPORTERS] = {0};
     for (int i = 0; i < IMPORTERS; i++) {
         importers[i].g = g;
@@ -651,6 +786,7 @@ static void importers_and_masters_come_and_go(void **state)
     for (size_t i = 0; i < c->count; i++)
         UNTIL_EQ(30000, cluster_owner(c, i, zset_slot), owner + c->masters);
     cluster_await_ok(c);
+    cluster_move_slot(c, zset_slot, owner + c->masters, (owner + 1) % c->masters);
     for (int p = 0; p < 3; p++) {
         int slot = cluster_slot("q", p);
         size_t from = cluster_owner(c, 0, slot);
@@ -668,9 +804,10 @@ static void importers_and_masters_come_and_go(void **state)
         moved += importers[i].result.moved;
     }
     UNTIL_EQ(30000, queue_live(g->handle, "q"), 0);
-    end_party(&new);
-    assert_each_handled_once(g, COUNT);
-    assert_int_equal(moved, COUNT);
+    party_end(&new);
+    party_assert_each_once(g->count, COUNT);
+    assert_in_range(moved, COUNT - COUNT / 10,
+                    COUNT + COUNT / 10); /* by lost answers more or less */
     assert_int_equal(queue_stats(g->handle, "q").pushed, COUNT);
 }
 
@@ -689,7 +826,15 @@ int main(void)
         TEST(a_page_left_between_take_and_put_is_finished),
         TEST(a_page_left_between_put_and_drop_is_put_once),
         TEST(a_put_that_is_repeated_answers_the_same),
-        TEST(a_page_of_too_small_a_number_is_not_lost),
+        TEST(a_page_that_comes_late_is_not_put),
+        TEST(numbers_go_on_from_what_was_noted),
+        TEST(what_was_added_again_meanwhile_keeps_its_score),
+        TEST(a_lowered_limit_is_heeded),
+        TEST(zsets_of_like_names_do_not_meet),
+        TEST(a_queue_of_another_prefix_is_another),
+        TEST(an_import_ends_with_nothing_on_its_way),
+        TEST(where_nothing_can_be_taken_nothing_is_locked),
+        TEST(what_was_not_locked_in_time_stays),
         TEST(what_is_no_page_is_told),
         TEST(beside_an_old_consumer_each_is_handled_once),
         TEST(killed_anywhere_it_loses_and_doubles_none),

@@ -7,7 +7,6 @@
 #include "support/queue_fixture.h"
 
 #include <stdio.h>
-#include <string.h>
 
 #include "base/id.h"
 
@@ -67,34 +66,11 @@ static void strangers_are_not_spoken_to(void **state)
     dueq_close(handle);
 }
 
-static bool all_call_themselves(test_server *s, const char *host)
-{
-    valkeyReply *runs = server_command(s, "CLUSTER SLOTS");
-    bool all = runs->elements > 0;
-    for (size_t i = 0; i < runs->elements; i++) {
-        const valkeyReply *name = runs->element[i]->element[2]->element[0];
-        all = all && name->str && strcmp(name->str, host) == 0;
-    }
-    freeReplyObject(runs);
-    return all;
-}
-
-static void announce(cluster *c, const char *host)
-{
-    for (size_t i = 0; i < c->count; i++)
-        server_do(
-            c->nodes[i],
-            "CONFIG SET cluster-announce-hostname %s cluster-preferred-endpoint-type hostname",
-            host);
-    for (size_t i = 0; i < c->count; i++) /* until all have heard of it from each other */
-        UNTIL(20000, all_call_themselves(c->nodes[i], host));
-}
-
 /* The map names hosts, and it is these that certificates must prove. */
 static void nodes_go_by_their_host_names(void **state)
 {
     cluster *c = *state;
-    announce(c, "localhost");
+    cluster_announce(c, "localhost");
     dueq *handle = cluster_open(c);
     queue_make(handle, "named", &(dueq_settings){.partitions = 12});
     queue_push_many(handle, "named", "t", 600, 0);
@@ -104,9 +80,7 @@ static void nodes_go_by_their_host_names(void **state)
     assert_int_equal(queue_drain(handle, "named"), 600);
     queue_assert_sound(handle, "named");
     dueq_close(handle);
-    for (size_t i = 0; i < c->count; i++)
-        server_do(c->nodes[i],
-                  "CONFIG SET cluster-announce-hostname %s cluster-preferred-endpoint-type ip", "");
+    cluster_announce(c, NULL);
 }
 
 int main(void)

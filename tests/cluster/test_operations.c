@@ -69,19 +69,6 @@ static long long sum_info(cluster *c, const char *section, const char *field)
     return sum;
 }
 
-/* Whether CLUSTER SLOTS names this host for every run. */
-static bool all_at(test_server *s, const char *host)
-{
-    valkeyReply *runs = server_command(s, "CLUSTER SLOTS");
-    bool all = runs->elements > 0;
-    for (size_t i = 0; i < runs->elements; i++) {
-        const valkeyReply *name = runs->element[i]->element[2]->element[0];
-        all = all && name->str && strcmp(name->str, host) == 0;
-    }
-    freeReplyObject(runs);
-    return all;
-}
-
 /* ---- Operations ------------------------------------------------------------------------------ */
 
 static void tasks_lie_where_their_slot_is(void **state)
@@ -408,12 +395,8 @@ static void announced_addresses_can_be_passed_over(void **state)
 {
     ground *g = *state;
     char url[256];
-    for (size_t i = 0; i < 3; i++)
-        server_do(g->cluster->nodes[i], "CONFIG SET cluster-announce-hostname node.invalid "
-                                        "cluster-preferred-endpoint-type hostname");
     queue_push_many(g->handle, "q", "t", COUNT, 0);
-    for (size_t i = 0; i < 3; i++) /* until all have heard of it from each other */
-        UNTIL(10000, all_at(g->cluster->nodes[i], "node.invalid"));
+    cluster_announce(g->cluster, "node.invalid");
 
     dueq *lost = NULL;
     snprintf(url, sizeof url, "redis-cluster://127.0.0.1:%d?timeout=500ms",
@@ -429,9 +412,7 @@ static void announced_addresses_can_be_passed_over(void **state)
     ASSERT_RC(found, dueq_open(&found, url, NULL), DUEQ_OK);
     assert_int_equal(queue_drain(found, "q"), COUNT);
     dueq_close(found);
-    for (size_t i = 0; i < 3; i++)
-        server_do(g->cluster->nodes[i],
-                  "CONFIG SET cluster-announce-hostname %s cluster-preferred-endpoint-type ip", "");
+    cluster_announce(g->cluster, NULL);
 }
 
 /* A node that does not know its own address, or will not say: it is where it was asked. */

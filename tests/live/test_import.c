@@ -2,12 +2,11 @@
  * or must not move stay; and beside old consumers, or killed again and again, the importer has every
  * member handled exactly once.
  * test-timeout-s: 120 */
+#include "support/party.h"
 #include "support/queue_fixture.h"
 
 #include <inttypes.h>
-#include <pthread.h>
 #include <signal.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -400,22 +399,6 @@ static void follow_outlasts_a_full_server(void **state)
 
 /* ---- Exactly once, beside others ------------------------------------------------------------- */
 
-/* Everybody who handles a member counts it in the hash "handled". */
-typedef struct party {
-    fixture *f;
-    pthread_t thread;
-    _Atomic bool stop;
-    _Atomic int64_t handled;
-    bool failed;
-} party;
-
-static valkeyContext *connect_raw(const party *p)
-{
-    valkeyContext *c = valkeyConnectUnix(server_socket(p->f->server));
-    if (!c || c->err) return NULL;
-    return c;
-}
-
 /* The integer of an answer; -1: it is none, as of a SET NX that was not granted. */
 static long long raw(valkeyContext *c, const char *format, const char *a, const char *b)
 {
@@ -429,66 +412,22 @@ static long long raw(valkeyContext *c, const char *format, const char *a, const 
 
 /* The recipe: read what is due, lock each, handle it, remove it, unlock it if the lock is still
  * one's own. It never looks whether what it locked is still there. */
-static void *consume_as_of_old(void *context)
+static void consume_as_of_old(party *p)
 {
-    party *p = context;
-    valkeyContext *c = connect_raw(p);
-    p->failed = !c;
-    while (c && !p->stop) {
+    valkeyContext *c = p->counter; /* the very server */
+    while (!p->failed && !p->stop) {
         valkeyReply *due = valkeyCommand(c, "ZRANGEBYSCORE old -inf 5 LIMIT 0 40");
         for (size_t i = 0; due && i < due->elements; i++) {
             const char *member = due->element[i]->str;
             if (raw(c, "SET " LOCKS "%s mine NX PX %s", member, "60000") < 0) continue;
-            raw(c, "HINCRBY handled %s %s", member, "1");
+            party_count(p, member);
             raw(c, "ZREM old %s", member, NULL);
             raw(c, "EVAL %s 1 " LOCKS "%s",
                 "if redis.call('GET', KEYS[1]) == 'mine' then return redis.call('DEL', KEYS[1]) end",
                 member);
-            p->handled++;
         }
         freeReplyObject(due);
     }
-    if (c) valkeyFree(c);
-    return NULL;
-}
-
-static void *work_by_dueq(void *context)
-{
-    party *p = context;
-    valkeyContext *c = connect_raw(p);
-    dueq *handle = NULL;
-    p->failed = !c || dueq_open(&handle, server_url(p->f->server), NULL) != DUEQ_OK;
-    while (!p->failed && !p->stop) {
-        dueq_batch *batch = NULL;
-        dueq_take_options options = {.tasks_max = 20, .wait_ms = 5};
-        int rc = dueq_take(handle, "q", &options, &batch);
-        if (rc == DUEQ_EMPTY) continue;
-        if (rc < 0) p->failed = true;
-        for (size_t i = 0; rc == DUEQ_OK && i < batch->count; i++) {
-            raw(c, "HINCRBY handled %s %s", batch->tasks[i].payload, "1");
-            dueq_lease lease = {.receipt = batch->tasks[i].receipt};
-            if (dueq_done(handle, "q", &lease, 1) != DUEQ_OK) p->failed = true;
-            p->handled++;
-        }
-        dueq_batch_free(batch);
-    }
-    dueq_close(handle);
-    if (c) valkeyFree(c);
-    return NULL;
-}
-
-static void start_party(party *p, fixture *f, void *(*run)(void *))
-{
-    p->f = f;
-    assert_int_equal(pthread_create(&p->thread, NULL, run, p), 0);
-}
-
-static int64_t end_party(party *p)
-{
-    p->stop = true;
-    pthread_join(p->thread, NULL);
-    assert_false(p->failed);
-    return p->handled;
 }
 
 static void fill(const fixture *f, int count)
@@ -496,24 +435,14 @@ static void fill(const fixture *f, int count)
     for (int i = 0; i < count; i++) server_do(f->server, "ZADD old %d m%d", i % 5, i);
 }
 
-static void assert_each_handled_once(const fixture *f, int count)
-{
-    assert_int_equal(server_int(f->server, "HLEN handled"), count);
-    valkeyReply *all = server_command(f->server, "HGETALL handled");
-    for (size_t i = 0; i + 1 < all->elements; i += 2)
-        if (strcmp(all->element[i + 1]->str, "1") != 0)
-            fail_msg("%s was handled %s times", all->element[i]->str, all->element[i + 1]->str);
-    freeReplyObject(all);
-}
-
 static void beside_an_old_consumer_each_is_handled_once(void **state)
 {
     fixture *f = *state;
     enum { COUNT = 4000 };
     fill(f, COUNT);
-    party old = {0}, new = {0};
-    start_party(&old, f, consume_as_of_old);
-    start_party(&new, f, work_by_dueq);
+    party old, new;
+    party_start(&old, consume_as_of_old, NULL, f->server);
+    party_start(&new, party_work, server_url(f->server), f->server);
     UNTIL(10000, old.handled > 0);
     dueq_import_options options = {.lock_prefix = LOCKS, .wait_ms = -1, .poll_ms = 1, .page = 25};
     dueq_import_result result;
@@ -522,8 +451,8 @@ static void beside_an_old_consumer_each_is_handled_once(void **state)
     }
     UNTIL_EQ(20000, server_int(f->server, "HLEN handled"), COUNT);
     UNTIL_EQ(20000, queue_live(f->handle, "q"), 0);
-    int64_t by_old = end_party(&old), by_new = end_party(&new);
-    assert_each_handled_once(f, COUNT);
+    int64_t by_old = party_end(&old), by_new = party_end(&new);
+    party_assert_each_once(f->server, COUNT);
     assert_int_equal(by_old + by_new, COUNT);
     assert_true(by_old > 0 && by_new > 0);
 }
@@ -549,8 +478,8 @@ static void killed_anywhere_it_loses_and_doubles_none(void **state)
     fixture *f = *state;
     enum { COUNT = 3000, KILLS = 25 };
     fill(f, COUNT);
-    party new = {0};
-    start_party(&new, f, work_by_dueq);
+    party new;
+    party_start(&new, party_work, server_url(f->server), f->server);
     unsigned seed = 4711;
     int kills = 0;
     for (int round = 1; round <= KILLS && left(f) > 0; round++) {
@@ -568,8 +497,8 @@ static void killed_anywhere_it_loses_and_doubles_none(void **state)
               DUEQ_OK);
     UNTIL_EQ(20000, server_int(f->server, "HLEN handled"), COUNT);
     UNTIL_EQ(20000, queue_live(f->handle, "q"), 0);
-    end_party(&new);
-    assert_each_handled_once(f, COUNT);
+    party_end(&new);
+    party_assert_each_once(f->server, COUNT);
     assert_int_equal(queue_stats(f->handle, "q").pushed, COUNT);
 }
 

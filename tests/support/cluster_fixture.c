@@ -330,6 +330,29 @@ void cluster_reset(cluster *c)
     for (size_t i = 0; i < c->masters; i++) server_do(c->nodes[i], "FLUSHALL SYNC");
 }
 
+/* ---- Names ----------------------------------------------------------------------------------- */
+
+static bool names_all(test_server *s, const char *host)
+{
+    valkeyReply *runs = server_command(s, "CLUSTER SLOTS");
+    bool all = runs->elements > 0;
+    for (size_t i = 0; i < runs->elements; i++) {
+        const valkeyReply *name = runs->element[i]->element[2]->element[0];
+        all = all && name->str && strcmp(name->str, host) == 0;
+    }
+    freeReplyObject(runs);
+    return all;
+}
+
+void cluster_announce(cluster *c, const char *host)
+{
+    for (size_t i = 0; i < c->count; i++)
+        server_do(c->nodes[i],
+                  "CONFIG SET cluster-announce-hostname %s cluster-preferred-endpoint-type %s",
+                  host ? host : "", host ? "hostname" : "ip");
+    for (size_t i = 0; i < c->count && host; i++) UNTIL(FORM_MS, names_all(c->nodes[i], host));
+}
+
 /* ---- Slots ----------------------------------------------------------------------------------- */
 
 int cluster_slot(const char *queue, int partition)

@@ -59,6 +59,9 @@ size_t cluster_add(cluster *c);
 /* Takes a node that serves nothing out of the cluster, and stops it. It stays in `nodes`. */
 void cluster_forget(cluster *c, size_t node);
 
+/* All nodes go by that host name, and all know it of each other; NULL: by their addresses again. */
+void cluster_announce(cluster *c, const char *host);
+
 /* Which node serves a slot, as node `seen_by` sees it: waited for, since after a failover it may first
  * hear that the old master is none, and then who is. */
 size_t cluster_owner(cluster *c, size_t seen_by, int slot);

@@ -17,7 +17,7 @@
 #include "queue/handle.h"
 #include "scripts.h"
 
-enum { SCRIPT_COUNT = 30 };
+enum { SCRIPT_COUNT = 31 };
 
 static const dq_script *const scripts[SCRIPT_COUNT] = {
     &dq_script_cancel,
@@ -41,6 +41,7 @@ static const dq_script *const scripts[SCRIPT_COUNT] = {
     &dq_script_stats,
     &dq_script_take,
     /* with keys of their own */
+    &dq_script_import_begin,
     &dq_script_import_drop,
     &dq_script_import_take,
     &dq_script_lock_acquire,
