@@ -827,13 +827,14 @@ typedef struct dueq_import_options {
     void *context;
 } dueq_import_options;
 
-/* Moves the members of a ZSET whose scores are due times into a queue of the same server or cluster: each
- * becomes a task with the member as its payload, due as the score says. A member enters the queue
- * and leaves the ZSET in one step: interrupted or killed at any moment, nothing is lost or doubled,
- * and another call goes on. In a cluster a page lies aside on its way, in "dueq:import:{ZSET}", and
- * another call, into the same queue, goes on with it; the ZSET's key has a hash tag or no "}". The id follows from the ZSET's key and the member, so that one that is
- * added again while its task waits moves that task to the new due time, as it would have been in the
- * ZSET. Beside old consumers as doc/migrating.md says. Makes the queue if there is none.
+/* Moves the members of a ZSET whose scores are due times into a queue of the same server or cluster:
+ * each becomes a task with the member as its payload, due as the score says. Interrupted or killed at
+ * any moment, nothing is lost or doubled, and another call goes on. On one server a member enters the
+ * queue and leaves the ZSET in one step; in a cluster a page of them lies aside on its way, in the hash
+ * "dueq:import:{ZSET}" ("dueq:import:=ZSET" where the key has a hash tag; it has one, or no "}"), and
+ * the next call into the same queue goes on with it. The id follows from the ZSET's key and the member,
+ * so that one that is added again while its task waits moves that task to the new due time, as it would
+ * have been in the ZSET. Beside old consumers as doc/migrating.md says. Makes the queue if there is none.
  * `result` may be NULL. DUEQ_OK: none is left that could be moved; DUEQ_HELD: some are held or busy;
  * DUEQ_STATE: some cannot become tasks (too_large, undated); DUEQ_ECANCELED: interrupted by
  * dueq_set_interrupt_fd(); or another failure. Following, a server that is away or full is

@@ -54,11 +54,11 @@ static int check_call(dueq *handle, const char *zset, const char *queue,
         rc = dq_fault_set(&handle->fault, DUEQ_EINVAL, "the ZSET has no key");
     if (rc == DUEQ_OK) rc = check_options(handle, options);
     if (rc == DUEQ_OK && dq_link_is_cluster(handle->link) && !dq_key_has_neighbour(zset))
-        rc =
-            dq_fault_set(&handle->fault, DUEQ_EINVAL,
-                         "the key \"%s\" has a closing brace and no hash tag, so that no other key "
-                         "can be in its slot, and members lie in one on their way: rename it",
-                         zset);
+        rc = dq_fault_set(
+            &handle->fault, DUEQ_EINVAL,
+            "the key \"%s\" has a closing brace and no hash tag, so that no other key "
+            "can be in its slot, and members lie in one on their way: copy it to another key",
+            zset);
     return rc;
 }
 

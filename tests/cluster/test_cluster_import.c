@@ -245,7 +245,7 @@ static void a_key_without_a_neighbour_is_refused(void **state)
 {
     ground *g = *state;
     ASSERT_RC(g->handle, dueq_import(g->handle, "a}b", "q", NULL, NULL), DUEQ_EINVAL);
-    fixture_assert_error(g->handle, "rename it");
+    fixture_assert_error(g->handle, "copy it to another key");
     server_do(at(g, "a{old}b"), "ZADD a{old}b 1 m");
     dueq_import_result result;
     ASSERT_RC(g->handle, dueq_import(g->handle, "a{old}b", "q", NULL, &result), DUEQ_OK);

@@ -220,6 +220,23 @@ static void a_call_of_many_steps_waits_once(void **state)
     dueq_batch_free(batch);
 }
 
+/* But an import may run for days: each page is waited for, whatever became of the one before. The least
+ * of all is what was reached. */
+static void each_page_of_an_import_waits(void **state)
+{
+    pair *p = *state;
+    server_do(p->master, "ZADD old 1 first");
+    ASSERT_RC(p->handle, dueq_import(p->handle, "old", "q", NULL, NULL),
+              DUEQ_OK); /* loads the script */
+    server_do(p->master, "ZADD old 1 a 2 b 3 c");
+    ASSERT_RC(p->handle, dueq_set_durability(p->handle, "replicas:2"), DUEQ_OK);
+    dueq_import_options options = {.page = 1};
+    long long before = waits(p);
+    ASSERT_RC(p->handle, dueq_import(p->handle, "old", "q", &options, NULL), DUEQ_OK);
+    assert_reach(p->handle, true, false, 1);
+    assert_int_equal(waits(p) - before, 3);
+}
+
 /* ---- Which calls --------------------------------------------------------------------------- */
 
 /* After the call: it has waited, once more than before, and was heard by the replica. */
@@ -406,6 +423,7 @@ int main(void)
         PAIR_TEST(every_call_that_changes_waits),
         PAIR_TEST(reading_and_taking_do_not),
         PAIR_TEST(a_server_that_forbids_it),
+        PAIR_TEST(each_page_of_an_import_waits),
         PAIR_TEST(the_source_is_sent_when_it_is_lacking),
         PAIR_TEST(fsync_without_waitaof_is_refused),
         PAIR_TEST(fsync_without_a_file_is_refused),
