@@ -8,7 +8,7 @@
 
 #include <dueq.h>
 
-static void *run(void *context)
+static void *run_thread(void *context)
 {
     party *p = context;
     p->counter = valkeyConnectUnix(server_socket(p->counts));
@@ -20,10 +20,10 @@ static void *run(void *context)
     return NULL;
 }
 
-void party_start(party *p, void (*what)(party *), const char *url, test_server *counts)
+void party_start(party *p, void (*run)(party *), const char *url, test_server *counts)
 {
-    *p = (party){.run = what, .url = url, .counts = counts};
-    assert_int_equal(pthread_create(&p->thread, NULL, run, p), 0);
+    *p = (party){.run = run, .url = url, .counts = counts};
+    assert_int_equal(pthread_create(&p->thread, NULL, run_thread, p), 0);
 }
 
 int64_t party_end(party *p)
